@@ -1,0 +1,16 @@
+/* The C module `smtplib.core`: internal, no promise to users. Its functions
+ * and classes come from the binding's other files. */
+#include "binding/binding.h"
+
+#if defined(__GNUC__)
+#define SMTP_EXPORT __attribute__((visibility("default")))
+#else
+#define SMTP_EXPORT
+#endif
+
+SMTP_EXPORT int luaopen_smtplib_core(lua_State *L);
+
+int luaopen_smtplib_core(lua_State *L) {
+  lua_newtable(L);
+  return 1;
+}
