@@ -60,7 +60,7 @@ else
 ABIS := $(foreach v,5.4 jit 5.1 5.2 5.3,$(if $(INC_$(v)),$(v)))
 endif
 
-.PHONY: all test check demo install bench clean deps layers shape lint format
+.PHONY: all test specs check demo install bench clean layers shape lint format
 all: $(ABIS:%=$(BUILD)/%/smtplib/core.so)
 
 $(BUILD)/core/%.o: csrc/%.c
@@ -79,6 +79,24 @@ endef
 $(foreach v,$(ABIS),$(eval $(call abi_rules,$(v))))
 
 -include $(wildcard $(BUILD)/*/*/*.d)
+
+# --- specs -------------------------------------------------------------------
+# SPEC: which ones (spec/base, one file, …); LUAS: which Luas (5.4 jit 5.1 …)
+SPEC ?= spec
+LUAS ?= 5.4 jit
+
+test:
+	@sh spec/support/install_tools.sh test
+	@if [ -e spec/interop/servers/install.sh ]; then sh spec/interop/servers/install.sh; fi
+	@$(MAKE) --no-print-directory WERROR=-Werror specs
+
+specs: $(LUAS:%=$(BUILD)/%/smtplib/core.so)
+	@LUAS="$(LUAS)" BUILD="$(BUILD)" sh spec/support/run_specs.sh $(SPEC)
+
+demo:
+	@sh spec/support/install_tools.sh build
+	@$(MAKE) --no-print-directory $(BUILD)/5.4/smtplib/core.so
+	@LUA_PATH="lua/?.lua;lua/?/init.lua;;" LUA_CPATH="$(BUILD)/5.4/?.so;;" lua5.4 spec/examples/demo.lua
 
 clean:
 	rm -rf $(BUILD)

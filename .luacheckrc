@@ -1,0 +1,11 @@
+-- One source for Lua 5.1 to 5.4 and LuaJIT: only what they all have.
+std = "min"
+codes = true
+max_line_length = 100
+exclude_files = { "build/" }
+
+files["spec/**/*_spec.lua"] = { std = "min+busted" }
+files["spec/helper.lua"] = { std = "min+busted" }
+files[".busted"] = {}
+files["rockspec/*.rockspec"] = { std = "rockspec" }
+files["lua/smtplib/transport/ngx.lua"] = { read_globals = { "ngx" } }
