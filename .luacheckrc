@@ -1,7 +1,7 @@
 -- One source for Lua 5.1 to 5.4 and LuaJIT: only what they all have.
 std = "min"
 codes = true
-max_line_length = 100
+max_line_length = 110
 exclude_files = { "build/" }
 
 files["spec/**/*_spec.lua"] = { std = "min+busted" }

@@ -3,17 +3,24 @@
 #   make            build the C module for every Lua found here (build/<abi>/)
 #   make demo       install what is missing, build, send a message to the sink
 #   make test       install what is missing, build, run the specs
-#   make check      test + lint, layers, shape, other Luas, sanitizers, fuzz
+#                   (SPEC=spec/base: only these; LUAS="5.4": only on this Lua)
+#   make check      test + lint, layers, shape, symbols, the other Luas,
+#                   sanitize, valgrind, fuzz: each is a target of its own
+#   make format     lay out csrc/ as .clang-format says
 #   make bench      measure against peers (spec/bench)
-#   make install    used by LuaRocks (build.type = "make")
+#   make install    install for one Lua (ABI=5.4 or jit …, PREFIX, DESTDIR);
+#                   also what LuaRocks calls (build.type = "make")
 
 CC ?= cc
+CLANG ?= clang
 PKG_CONFIG ?= pkg-config
+INSTALL ?= install
 BUILD ?= build
 
 # --- what LuaRocks hands us: CFLAGS, LIBFLAG, LUA_INCDIR, OPENSSL_DIR ---------
 CFLAGS ?= -O2 -g -fPIC
 LIBFLAG ?= -shared
+LDFLAGS ?=
 LUA_INCDIR ?=
 OPENSSL_DIR ?=
 OPENSSL_INCDIR ?= $(if $(OPENSSL_DIR),$(OPENSSL_DIR)/include)
@@ -34,11 +41,13 @@ endif
 
 UNAME := $(shell uname -s)
 ifeq ($(UNAME),Darwin)
-NODELETE :=
+# Lua's own symbols come from the program that loads the module.
+NODELETE := -undefined dynamic_lookup
+LIBS_EXTRA := -liconv
 else
 NODELETE := -Wl,-z,nodelete -Wl,--as-needed
 endif
-LIBS = $(if $(OPENSSL_LIBDIR),-L$(OPENSSL_LIBDIR)) -lssl -lcrypto $(IDN2_LIBS)
+LIBS = $(if $(OPENSSL_LIBDIR),-L$(OPENSSL_LIBDIR)) -lssl -lcrypto $(IDN2_LIBS) $(LIBS_EXTRA)
 
 # --- sources -----------------------------------------------------------------
 ROOMS := base crypto engine intl mime os
@@ -54,31 +63,63 @@ INC_5.2 := $(call incdir,/usr/include/lua5.2 /usr/local/include/lua5.2)
 INC_5.3 := $(call incdir,/usr/include/lua5.3 /usr/local/include/lua5.3)
 INC_5.4 := $(call incdir,/usr/include/lua5.4 /usr/local/include/lua5.4)
 ifneq ($(LUA_INCDIR),)
-ABIS := rock
-INC_rock := $(LUA_INCDIR)
+# One folder for each set of headers: the objects of one Lua are not another's.
+ROCK := rock$(subst /,-,$(LUA_INCDIR))
+ABIS := $(ROCK)
+INC_$(ROCK) := $(LUA_INCDIR)
 else
 ABIS := $(foreach v,5.4 jit 5.1 5.2 5.3,$(if $(INC_$(v)),$(v)))
 endif
 
-.PHONY: all test specs check demo install bench clean layers shape lint format
+.PHONY: all test specs check demo install bench clean format FORCE \
+  layers shape lint symbols other-luas sanitize valgrind fuzz
 all: $(ABIS:%=$(BUILD)/%/smtplib/core.so)
 
-$(BUILD)/core/%.o: csrc/%.c
+# Whoever changes the compiler or its flags gets new objects.
+FLAGS = $(CC) $(ALL_CFLAGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || \
+	  printf '%s\n' '$(subst ','\'',$(FLAGS))' > $@
+
+$(BUILD)/core/%.o: csrc/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 define abi_rules
-$(BUILD)/$(1)/binding/%.o: csrc/binding/%.c
+$(BUILD)/$(1)/binding/%.o: csrc/binding/%.c $(BUILD)/flags
 	@mkdir -p $$(@D)
 	$$(CC) $$(ALL_CFLAGS) -isystem $$(INC_$(1)) -MMD -MP -c $$< -o $$@
 
 $(BUILD)/$(1)/smtplib/core.so: $(CORE_OBJ) $(BINDING_SRC:csrc/%.c=$(BUILD)/$(1)/%.o)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(LIBFLAG) $$(NODELETE) -o $$@ $$^ $$(LIBS)
+	$$(CC) $$(CFLAGS) $$(LIBFLAG) $$(LDFLAGS) $$(NODELETE) -o $$@ $$^ $$(LIBS)
 endef
 $(foreach v,$(ABIS),$(eval $(call abi_rules,$(v))))
 
 -include $(wildcard $(BUILD)/*/*/*.d)
+
+# --- install -----------------------------------------------------------------
+ABI ?= $(firstword $(ABIS))
+PREFIX ?= /usr/local
+DESTDIR ?=
+# 504 for Lua 5.4, 501 for 5.1 and LuaJIT: the headers know.
+LUA_VERSION = $(shell echo LUA_VERSION_NUM | \
+  $(CC) -E -P -include lua.h -I $(INC_$(ABI)) - | tail -n 1 | sed 's/0/./')
+LUADIR ?= $(PREFIX)/share/lua/$(LUA_VERSION)
+LIBDIR ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
+BINDIR ?= $(PREFIX)/bin
+# LuaRocks wraps the command and names the interpreter itself.
+LUA_COMMAND ?= $(if $(LUA_INCDIR),lua,$(if $(filter jit,$(ABI)),luajit,lua$(ABI)))
+
+install: $(BUILD)/$(ABI)/smtplib/core.so
+	$(INSTALL) -d $(DESTDIR)$(LUADIR) $(DESTDIR)$(LIBDIR)/smtplib $(DESTDIR)$(BINDIR)
+	cd lua && find . -type d -exec $(INSTALL) -d $(DESTDIR)$(LUADIR)/{} \;
+	cd lua && find . -name '*.lua' -exec $(INSTALL) -m 644 {} $(DESTDIR)$(LUADIR)/{} \;
+	$(INSTALL) -m 755 $< $(DESTDIR)$(LIBDIR)/smtplib/core.so
+	printf '%s\n' '#!/usr/bin/env $(LUA_COMMAND)' \
+	  'os.exit(require("smtplib.main")(arg))' > $(BUILD)/$(ABI)/smtplib.command
+	$(INSTALL) -m 755 $(BUILD)/$(ABI)/smtplib.command $(DESTDIR)$(BINDIR)/smtplib
 
 # --- specs -------------------------------------------------------------------
 # SPEC: which ones (spec/base, one file, …); LUAS: which Luas (5.4 jit 5.1 …)
@@ -96,7 +137,89 @@ specs: $(LUAS:%=$(BUILD)/%/smtplib/core.so)
 demo:
 	@sh spec/support/install_tools.sh build
 	@$(MAKE) --no-print-directory $(BUILD)/5.4/smtplib/core.so
-	@LUA_PATH="lua/?.lua;lua/?/init.lua;;" LUA_CPATH="$(BUILD)/5.4/?.so;;" lua5.4 spec/examples/demo.lua
+	@LUA_PATH="lua/?.lua;lua/?/init.lua;;" LUA_CPATH="$(BUILD)/5.4/?.so;;" \
+	  lua5.4 spec/examples/demo.lua
+
+bench: $(BUILD)/5.4/smtplib/core.so
+	@LUA_PATH="lua/?.lua;lua/?/init.lua;;" LUA_CPATH="$(BUILD)/5.4/?.so;;" \
+	  lua5.4 spec/bench/run.lua
+
+# --- what a newcomer need not run ----------------------------------------------
+# Each part of `check` counts its own specs; the first that fails ends it.
+check:
+	@sh spec/support/install_tools.sh check
+	@$(MAKE) --no-print-directory layers shape lint
+	@$(MAKE) --no-print-directory WERROR=-Werror symbols
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory WERROR=-Werror other-luas
+	@$(MAKE) --no-print-directory sanitize
+	@$(MAKE) --no-print-directory valgrind
+	@$(MAKE) --no-print-directory fuzz
+
+layers:
+	@lua5.4 spec/house/layers.lua
+
+shape:
+	@lua5.4 spec/house/shape.lua
+
+lint:
+	@luacheck -q lua spec rockspec/*.rockspec .busted
+	@find csrc spec -name '*.[ch]' | xargs clang-format --dry-run -Werror
+	@clang-tidy --quiet $(CORE_SRC) $(BINDING_SRC) -- \
+	  $(filter-out -f%,$(ALL_CFLAGS)) -isystem $(INC_5.4)
+
+format:
+	find csrc spec -name '*.[ch]' | xargs clang-format -i
+
+# Whatever the module exports can collide with its host's own symbols.
+symbols: all
+	@for so in $(ABIS:%=$(BUILD)/%/smtplib/core.so); do \
+	  found=$$(nm -D --defined-only $$so | awk '{print $$NF}'); \
+	  [ "$$found" = luaopen_smtplib_core ] || { echo "$$so exports: $$found"; exit 1; }; \
+	done; echo "symbols: only luaopen_smtplib_core"
+
+other-luas:
+	@$(MAKE) --no-print-directory LUAS="5.1 5.2 5.3" specs
+
+# Under a sanitizer or valgrind run the specs of the module itself: those that
+# start compilers or mail servers would put these under it, too.
+OUTSIDE := spec/house spec/interop spec/nginx spec/bench spec/examples
+INSIDE = $(if $(filter-out spec,$(SPEC)),$(SPEC),$(filter-out $(OUTSIDE),$(shell \
+  find spec -name '*_spec.lua' | cut -d/ -f1,2 | sort -u)))
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+
+sanitize:
+	@$(MAKE) --no-print-directory BUILD=build/asan CFLAGS="$(SANITIZE)" WERROR=-Werror \
+	  build/asan/5.4/smtplib/core.so
+	@LUAS=5.4 BUILD=build/asan SPEC_SECONDS=1800 \
+	  SPEC_UNDER="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=1" \
+	  sh spec/support/run_specs.sh $(INSIDE)
+
+valgrind: $(BUILD)/5.4/smtplib/core.so
+	@LUAS=5.4 BUILD="$(BUILD)" SPEC_SECONDS=3600 \
+	  SPEC_UNDER="valgrind -q --keep-debuginfo=yes --leak-check=full \
+	    --errors-for-leak-kinds=definite --error-exitcode=99" \
+	  sh spec/support/run_specs.sh $(INSIDE)
+
+# Each target states its invariant on its first line.
+FUZZ_SECONDS ?= 10
+FUZZ_SRC := $(sort $(wildcard spec/fuzz/*_fuzz.c))
+FUZZ := $(FUZZ_SRC:spec/fuzz/%.c=build/fuzz/%)
+FUZZ_CFLAGS := -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+build/fuzz/%: spec/fuzz/%.c $(CORE_SRC) $(wildcard csrc/*/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) -std=c11 -D_GNU_SOURCE -Icsrc $(IDN2_CFLAGS) $(FUZZ_CFLAGS) \
+	  $< $(CORE_SRC) -o $@ $(LIBS)
+
+fuzz: $(FUZZ)
+	@for target in $(FUZZ); do \
+	  corpus=spec/fuzz/$$(basename $$target _fuzz); mkdir -p $$target.corpus; \
+	  [ -d $$corpus ] || corpus=; \
+	  echo "== $$target"; \
+	  $$target -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=0 \
+	    -artifact_prefix=$$target- $$target.corpus $$corpus || exit 1; \
+	done
 
 clean:
 	rm -rf $(BUILD)

@@ -5,7 +5,8 @@
 #
 #   LUAS="5.4 jit" BUILD=build sh spec/support/run_specs.sh [SPEC...]
 #
-# SPEC_SECONDS bounds each interpreter, SPEC_UNDER is put before it (valgrind).
+# SPEC_SECONDS bounds each interpreter. SPEC_UNDER is put before it (valgrind …);
+# specs can see it, and leave out what would take too long there.
 LUAS=${LUAS:-5.4 jit}
 BUILD=${BUILD:-build}
 SPEC_SECONDS=${SPEC_SECONDS:-600}
@@ -14,7 +15,7 @@ top=$(pwd)
 
 record=$(mktemp) || exit 1
 trap 'rm -f "$record"' EXIT
-export BUILD
+export BUILD SPEC_UNDER
 unset LUA_PATH_5_2 LUA_PATH_5_3 LUA_PATH_5_4
 unset LUA_CPATH_5_2 LUA_CPATH_5_3 LUA_CPATH_5_4 LUA_INIT
 

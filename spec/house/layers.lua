@@ -1,0 +1,132 @@
+-- Who may include whom, checked on every #include line of csrc/: the rooms
+-- depend one way, each touches at most one thing of the outside world, and
+-- inside a room includes make no circle. Ends with 1 and one line for each
+-- breach.
+--
+--   lua5.4 spec/house/layers.lua [TOP]
+local top = arg[1] or "."
+package.path = (arg[0]:match("^(.*)/") or ".") .. "/?.lua;" .. package.path
+local source = require "source"
+
+local function set(words)
+  local found = {}
+  for word in words:gmatch("%S+") do
+    found[word] = true
+  end
+  return found
+end
+
+local c_headers = set [[ assert.h ctype.h errno.h float.h inttypes.h limits.h math.h
+  stdarg.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h ]]
+
+-- room: rooms that it may include, system headers beside those of C, as
+-- patterns of their names.
+local rooms = {
+  base    = { set "", { "^time%.h$" } },
+  crypto  = { set "base", { "^openssl/", "^time%.h$" } },
+  engine  = { set "base crypto", {} },
+  intl    = { set "base", { "^idn2%.h$", "^iconv%.h$" } },
+  mime    = { set "base intl", {} },
+  os      = { set "base", { "^sys/", "^net/", "^netinet/", "^arpa/", "^unistd%.h$", "^poll%.h$",
+              "^netdb%.h$", "^fcntl%.h$", "^signal%.h$", "^spawn%.h$", "^pwd%.h$", "^time%.h$",
+              "^ifaddrs%.h$", "^pthread%.h$", "^langinfo%.h$" } },
+  binding = { set "base crypto engine intl mime os", { "^lua%.h$", "^lauxlib%.h$", "^lualib%.h$" } },
+}
+-- Files that alone may have one header more.
+local exceptions = {
+  ["base/pattern"] = set "regex.h",
+  ["base/base64_x86"] = set "immintrin.h",
+}
+
+local breaches = {}
+local function breach(...)
+  breaches[#breaches + 1] = ("%s:%d: %s"):format(...)
+end
+
+local graph = {} -- room/file without ending -> the same it includes
+
+local function check_system(path, number, room, stem, header)
+  if c_headers[header] or (exceptions[stem] and exceptions[stem][header]) then return end
+  for _, pattern in ipairs(rooms[room][2]) do
+    if header:find(pattern) then return end
+  end
+  breach(path, number, ("%s may not include <%s>"):format(room, header))
+end
+
+local function check_own(path, number, room, stem, name)
+  local other = name:match("^(%w+)/")
+  if not other or not rooms[other] then
+    breach(path, number, ('"%s" does not name its room'):format(name))
+  elseif other ~= room and not rooms[room][1][other] then
+    breach(path, number, ("%s may not include %s"):format(room, name))
+  elseif other == room then
+    local target = name:gsub("%.%w+$", "")
+    if target ~= stem then
+      graph[stem][target] = { path, number }
+    end
+  end
+end
+
+local function check_file(path)
+  local name = path:sub(#top + 2):gsub("^csrc/", "")
+  local room = name:match("^(%w+)/")
+  if not rooms[room] then
+    return breach(path, 1, "no such room in spec/house/layers.lua")
+  end
+  local stem = name:gsub("%.%w+$", "")
+  graph[stem] = graph[stem] or {}
+  local text = source.read(path)
+  local number = 0
+  for line in source.lines(text) do
+    number = number + 1
+    local system = line:match("^%s*#%s*include%s*<([^>]+)>")
+    local own = line:match('^%s*#%s*include%s*"([^"]+)"')
+    if system then check_system(path, number, room, stem, system) end
+    if own then check_own(path, number, room, stem, own) end
+  end
+  if name ~= "base/buf.c" then
+    number = 0
+    for line in source.lines(source.code_of_c(text)) do
+      number = number + 1
+      local call = line:match("%f[%w_](%l*alloc)%s*%(") or line:match("%f[%w_](free)%s*%(")
+      if call and (call == "free" or call:find("^[mc]?alloc$") or call == "realloc") then
+        breach(path, number, "only base/buf.c calls " .. call)
+      end
+    end
+  end
+end
+
+-- A walk along the includes; whoever is met again while still being walked
+-- closes a circle.
+local state = {}
+local function walk(stem)
+  state[stem] = "open"
+  for target, where in pairs(graph[stem] or {}) do
+    if state[target] == "open" then
+      breach(where[1], where[2], ("%s and %s include one another"):format(stem, target))
+    elseif not state[target] then
+      walk(target)
+    end
+  end
+  state[stem] = "done"
+end
+
+local files = source.files(top .. "/csrc", "*.[ch]")
+for _, path in ipairs(files) do
+  check_file(path)
+end
+local stems = {}
+for stem in pairs(graph) do
+  stems[#stems + 1] = stem
+end
+table.sort(stems)
+for _, stem in ipairs(stems) do
+  if not state[stem] then walk(stem) end
+end
+
+table.sort(breaches)
+for _, text in ipairs(breaches) do
+  print(text)
+end
+print(("layers: %d files, %d breaches"):format(#files, #breaches))
+os.exit(#files > 0 and #breaches == 0 and 0 or 1)
