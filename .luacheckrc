@@ -1,9 +1,11 @@
 -- One source for Lua 5.1 to 5.4 and LuaJIT: only what they all have.
 std = "min"
 codes = true
-max_line_length = 110
+max_line_length = 120
 exclude_files = { "build/" }
 
+-- Columns of cases may be wide.
+files["spec"] = { max_line_length = false }
 files["spec/**/*_spec.lua"] = { std = "min+busted" }
 files["spec/helper.lua"] = { std = "min+busted" }
 files[".busted"] = {}

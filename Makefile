@@ -75,6 +75,10 @@ endif
   layers shape lint symbols other-luas sanitize valgrind fuzz
 all: $(ABIS:%=$(BUILD)/%/smtplib/core.so)
 
+# One short line for each file; V=1, and a rock, show the commands.
+V ?= $(LUA_INCDIR)
+run = $(if $(V),,@echo "  $(1)"; )$(2)
+
 # Whoever changes the compiler or its flags gets new objects.
 FLAGS = $(CC) $(ALL_CFLAGS)
 $(BUILD)/flags: FORCE
@@ -84,16 +88,16 @@ $(BUILD)/flags: FORCE
 
 $(BUILD)/core/%.o: csrc/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	$(call run,cc   $@,$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@)
 
 define abi_rules
 $(BUILD)/$(1)/binding/%.o: csrc/binding/%.c $(BUILD)/flags
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) -isystem $$(INC_$(1)) -MMD -MP -c $$< -o $$@
+	$$(call run,cc   $$@,$$(CC) $$(ALL_CFLAGS) -isystem $$(INC_$(1)) -MMD -MP -c $$< -o $$@)
 
 $(BUILD)/$(1)/smtplib/core.so: $(CORE_OBJ) $(BINDING_SRC:csrc/%.c=$(BUILD)/$(1)/%.o)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(LIBFLAG) $$(LDFLAGS) $$(NODELETE) -o $$@ $$^ $$(LIBS)
+	$$(call run,link $$@,$$(CC) $$(CFLAGS) $$(LIBFLAG) $$(LDFLAGS) $$(NODELETE) -o $$@ $$^ $$(LIBS))
 endef
 $(foreach v,$(ABIS),$(eval $(call abi_rules,$(v))))
 
@@ -165,8 +169,8 @@ shape:
 lint:
 	@luacheck -q lua spec rockspec/*.rockspec .busted
 	@find csrc spec -name '*.[ch]' | xargs clang-format --dry-run -Werror
-	@clang-tidy --quiet $(CORE_SRC) $(BINDING_SRC) -- \
-	  $(filter-out -f%,$(ALL_CFLAGS)) -isystem $(INC_5.4)
+	@echo $(CORE_SRC) $(BINDING_SRC) | xargs -n 4 -P 2 sh -c 'clang-tidy --quiet "$$@" -- \
+	  $(filter-out -f%,$(ALL_CFLAGS)) -isystem $(INC_5.4) 2>/dev/null' clang-tidy
 
 format:
 	find csrc spec -name '*.[ch]' | xargs clang-format -i
