@@ -12,6 +12,7 @@ void smtp_lcodec_open(lua_State *L);
 void smtp_lengine_open(lua_State *L);
 void smtp_lhash_open(lua_State *L);
 void smtp_lmessage_open(lua_State *L);
+void smtp_lselfsigned_open(lua_State *L);
 void smtp_ltcp_open(lua_State *L);
 void smtp_ltls_open(lua_State *L);
 

@@ -13,5 +13,6 @@ SMTP_EXPORT int luaopen_smtplib_core(lua_State *L);
 int luaopen_smtplib_core(lua_State *L) {
   lua_newtable(L);
   smtp_lhash_open(L);
+  smtp_lselfsigned_open(L);
   return 1;
 }
