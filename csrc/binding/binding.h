@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "binding/compat.h"
 
+void smtp_laddress_open(lua_State *L);
 void smtp_lcodec_open(lua_State *L);
 void smtp_lengine_open(lua_State *L);
 void smtp_lhash_open(lua_State *L);
