@@ -33,7 +33,8 @@ open_folder() {
   fi
   chmod 755 "$work"
   : >"$work/.smtplib-server"
-  certs=${CERTS:-$work/certs}
+  trap '[ -n "${reported:-}" ] || "$here/stop" "$work"' EXIT
+  certs=$(realpath -m "${CERTS:-$work/certs}")
   "$here/certificates" "$certs"
 }
 
@@ -82,7 +83,6 @@ await_port() { # PORT
     sleep 0.025
   done
   tail -n 20 "$work/out" "$work"/*log* >&2 2>/dev/null || true
-  "$here/stop" "$work"
   fail "port $1 did not open"
 }
 
@@ -98,6 +98,7 @@ report() { # KEY=VALUE...
   await_port "$port"
   exec 9>&-
   watch_owner
+  reported=yes
   printf '%s\n' "folder=$work" "host=localhost" "port=$port" \
     "ca=$certs/ca.pem" "certs=$certs" "$@" "ready=yes"
 }
