@@ -77,6 +77,8 @@ all: $(ABIS:%=$(BUILD)/%/smtplib/core.so)
 
 # One short line for each file; V=1, and a rock, show the commands.
 V ?= $(LUA_INCDIR)
+# make itself, on all processors unless the caller said how many.
+MAKE_ALL = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell getconf _NPROCESSORS_ONLN))
 run = $(if $(V),,@echo "  $(1)"; )$(2)
 
 # Whoever changes the compiler or its flags gets new objects.
@@ -133,14 +135,14 @@ LUAS ?= 5.4 jit
 test:
 	@sh spec/support/install_tools.sh test
 	@if [ -e spec/interop/servers/install.sh ]; then sh spec/interop/servers/install.sh; fi
-	@$(MAKE) --no-print-directory WERROR=-Werror specs
+	+@$(MAKE_ALL) WERROR=-Werror specs
 
 specs: $(LUAS:%=$(BUILD)/%/smtplib/core.so)
 	@LUAS="$(LUAS)" BUILD="$(BUILD)" sh spec/support/run_specs.sh $(SPEC)
 
 demo:
 	@sh spec/support/install_tools.sh build
-	@$(MAKE) --no-print-directory $(BUILD)/5.4/smtplib/core.so
+	+@$(MAKE_ALL) $(BUILD)/5.4/smtplib/core.so
 	@LUA_PATH="lua/?.lua;lua/?/init.lua;;" LUA_CPATH="$(BUILD)/5.4/?.so;;" \
 	  lua5.4 spec/examples/demo.lua
 
