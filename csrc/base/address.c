@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "base/address_token.h"
 #include "base/host.h"
 #include "base/text.h"
 
@@ -74,7 +73,7 @@ size_t smtp_address_domain(const char *addr_spec, size_t len) {
 }
 
 static smtp_error next(smtp_address_list *l) {
-  l->fault = smtp_address_next_token(l);
+  l->fault = smtp_address_token_next(&l->lexer);
   return l->fault ? SMTP_ERR_ADDRESS : SMTP_OK;
 }
 
@@ -92,14 +91,14 @@ static bool has_c1(const char *s, size_t len) {
  * escapes could not bring it below the limit. */
 static smtp_error write_local(smtp_address_list *l, smtp_address_token word) {
   enum { enough = 2 * SMTP_ADDRESS_LOCAL_MAX };
-  const char *s = l->s + word.start;
+  const char *s = l->lexer.s + word.start;
   char content[enough + 2];
 
   if (word.len > sizeof content)
     return refuse(l, "local part longer than 64 octets");
   if (word.kind == 'q') {
     smtp_address_add_local(&l->addr, content,
-                           smtp_address_unquote(content, s, word.len));
+                           smtp_address_token_unquote(content, s, word.len));
     return SMTP_OK;
   }
   if (!is_dot_atom(s, word.len)) return refuse(l, "misplaced dot");
@@ -128,14 +127,14 @@ static smtp_error add_local(smtp_address_list *l, smtp_address_token word) {
 }
 
 static smtp_error add_domain(smtp_address_list *l) {
-  const char *s = l->s + l->token.start;
-  size_t len = l->token.len;
+  const char *s = l->lexer.s + l->lexer.token.start;
+  size_t len = l->lexer.token.len;
 
-  if (l->envelope && l->token.gap) return refuse(l, gap_inside);
-  if (l->token.kind == 'l') {
+  if (l->envelope && l->lexer.token.gap) return refuse(l, gap_inside);
+  if (l->lexer.token.kind == 'l') {
     if (!smtp_host_is_literal(s, len)) return refuse(l, "bad address literal");
   } else {
-    if (l->token.kind != 'w') return refuse(l, "no domain after the @");
+    if (l->lexer.token.kind != 'w') return refuse(l, "no domain after the @");
     if (len > SMTP_HOST_DOMAIN_MAX)
       return refuse(l, "domain longer than 255 octets");
     if (!smtp_host_is_domain(s, len) || has_c1(s, len))
@@ -157,16 +156,16 @@ static smtp_error take_addr_spec(smtp_address_list *l,
   smtp_error e = add_local(l, word);
 
   if (e != SMTP_OK) return e;
-  if (l->token.kind != '@')
+  if (l->lexer.token.kind != '@')
     return word.kind == 'w' ? SMTP_OK
                             : refuse(l, "quoted string without a domain");
-  if (l->envelope && l->token.gap) return refuse(l, gap_inside);
+  if (l->envelope && l->lexer.token.gap) return refuse(l, gap_inside);
   e = next(l);
   return e != SMTP_OK ? e : add_domain(l);
 }
 
 static bool is_word(const smtp_address_list *l) {
-  return l->token.kind == 'w' || l->token.kind == 'q';
+  return l->lexer.token.kind == 'w' || l->lexer.token.kind == 'q';
 }
 
 /* "<" addr-spec ">", the current token being the "<". */
@@ -175,28 +174,29 @@ static smtp_error take_angle(smtp_address_list *l) {
   smtp_error e = next(l);
 
   if (e != SMTP_OK) return e;
-  if (l->token.kind == '@') return refuse(l, "source route");
+  if (l->lexer.token.kind == '@') return refuse(l, "source route");
   if (!is_word(l)) return refuse(l, "no address after the <");
-  word = l->token;
+  word = l->lexer.token;
   if (l->envelope && word.gap) return refuse(l, gap_inside);
   e = next(l);
   if (e == SMTP_OK) e = take_addr_spec(l, word);
   if (e != SMTP_OK) return e;
-  if (l->token.kind != '>') return refuse(l, "no > after the address");
-  if (l->envelope && l->token.gap) return refuse(l, gap_inside);
+  if (l->lexer.token.kind != '>') return refuse(l, "no > after the address");
+  if (l->envelope && l->lexer.token.gap) return refuse(l, gap_inside);
   l->saw_named = true;
   return next(l);
 }
 
 static void add_word(smtp_address_list *l) {
-  const char *s = l->s + l->token.start;
-  char *at = smtp_buf_reserve(&l->name, l->token.len);
+  const char *s = l->lexer.s + l->lexer.token.start;
+  char *at = smtp_buf_reserve(&l->name, l->lexer.token.len);
 
   if (!at) return;
-  if (l->token.kind == 'q')
-    smtp_buf_extend(&l->name, smtp_address_unquote(at, s, l->token.len));
+  if (l->lexer.token.kind == 'q')
+    smtp_buf_extend(&l->name,
+                    smtp_address_token_unquote(at, s, l->lexer.token.len));
   else
-    smtp_buf_add(&l->name, s, l->token.len);
+    smtp_buf_add(&l->name, s, l->lexer.token.len);
 }
 
 /* Words up to the token that tells what they are. */
@@ -205,7 +205,7 @@ static smtp_error take_words(smtp_address_list *l, size_t *count) {
 
   smtp_buf_clear(&l->name);
   for (*count = 0; e == SMTP_OK && is_word(l); ++*count) {
-    if (l->token.gap && *count) smtp_buf_addc(&l->name, ' ');
+    if (l->lexer.token.gap && *count) smtp_buf_addc(&l->name, ' ');
     add_word(l);
     e = next(l);
   }
@@ -219,28 +219,29 @@ static smtp_error take_bare(smtp_address_list *l, smtp_address_token word,
 
   if (words == 0) return refuse(l, "no address where one is due");
   if (words > 1) return refuse(l, "several words without < and >");
-  if (l->token.kind != '@') l->saw_local = true;
+  if (l->lexer.token.kind != '@') l->saw_local = true;
   e = take_addr_spec(l, word);
   smtp_buf_clear(&l->name);
-  smtp_buf_add(&l->name, smtp_buf_data(&l->comment), smtp_buf_len(&l->comment));
+  smtp_buf_add(&l->name, smtp_buf_data(&l->lexer.comment),
+               smtp_buf_len(&l->lexer.comment));
   return e;
 }
 
 static smtp_error take_mailbox(smtp_address_list *l, smtp_address_item *item) {
-  smtp_address_token first = l->token;
+  smtp_address_token first = l->lexer.token;
   size_t words;
   smtp_error e = take_words(l, &words);
 
   if (e != SMTP_OK) return e;
   *item = SMTP_ADDRESS_MAILBOX;
-  if (l->token.kind == '<') return take_angle(l);
-  if (l->token.kind != ':') return take_bare(l, first, words);
+  if (l->lexer.token.kind == '<') return take_angle(l);
+  if (l->lexer.token.kind != ':') return take_bare(l, first, words);
   if (!words) return refuse(l, "group without a name");
   if (l->envelope) return refuse(l, "a group");
   if (l->in_group) return refuse(l, "group inside of a group");
   l->in_group = true;
   *item = SMTP_ADDRESS_GROUP;
-  smtp_buf_clear(&l->comment);
+  smtp_buf_clear(&l->lexer.comment);
   return next(l);
 }
 
@@ -255,8 +256,9 @@ static smtp_error take_group_end(smtp_address_list *l,
 static smtp_error take_another(smtp_address_list *l, smtp_address_item *item) {
   smtp_error e;
 
-  if (l->token.kind != ',') return refuse(l, "something follows the address");
-  smtp_buf_clear(&l->comment);
+  if (l->lexer.token.kind != ',')
+    return refuse(l, "something follows the address");
+  smtp_buf_clear(&l->lexer.comment);
   e = next(l);
   return e == SMTP_OK ? take_mailbox(l, item) : e;
 }
@@ -274,11 +276,12 @@ static smtp_error begin(smtp_address_list *l) {
   size_t i;
 
   l->started = true;
-  for (i = 0; i < l->len; i++)
-    if (smtp_text_is((unsigned char)l->s[i], SMTP_TEXT_CONTROL) &&
-        (l->envelope || l->s[i] != '\t'))
+  for (i = 0; i < l->lexer.len; i++)
+    if (smtp_text_is((unsigned char)l->lexer.s[i], SMTP_TEXT_CONTROL) &&
+        (l->envelope || l->lexer.s[i] != '\t'))
       return refuse(l, "control character");
-  if (!smtp_text_is_utf8(l->s, l->len)) return refuse(l, "not UTF-8");
+  if (!smtp_text_is_utf8(l->lexer.s, l->lexer.len))
+    return refuse(l, "not UTF-8");
   return next(l);
 }
 
@@ -287,22 +290,23 @@ static smtp_error take_item(smtp_address_list *l, smtp_address_item *item) {
   smtp_error e = l->started ? SMTP_OK : begin(l);
 
   if (e != SMTP_OK) return e;
-  if (!l->token.kind) return finish(l, item);
-  if (l->token.kind == ';' && l->in_group && l->last != SMTP_ADDRESS_GROUP_END)
+  if (!l->lexer.token.kind) return finish(l, item);
+  if (l->lexer.token.kind == ';' && l->in_group &&
+      l->last != SMTP_ADDRESS_GROUP_END)
     return take_group_end(l, item);
   return fresh ? take_mailbox(l, item) : take_another(l, item);
 }
 
 void smtp_address_list_init(smtp_address_list *l, const char *s, size_t len) {
   memset(l, 0, sizeof *l);
-  l->s = s;
-  l->len = len;
+  l->lexer.s = s;
+  l->lexer.len = len;
 }
 
 void smtp_address_list_free(smtp_address_list *l) {
   smtp_buf_free(&l->name);
   smtp_buf_free(&l->addr);
-  smtp_buf_free(&l->comment);
+  smtp_buf_free(&l->lexer.comment);
 }
 
 smtp_error smtp_address_list_next(smtp_address_list *l,
@@ -311,7 +315,7 @@ smtp_error smtp_address_list_next(smtp_address_list *l,
 
   if (e != SMTP_OK) return e;
   l->last = *item;
-  if (l->name.failed || l->addr.failed || l->comment.failed)
+  if (l->name.failed || l->addr.failed || l->lexer.comment.failed)
     return SMTP_ERR_NOMEM;
   return SMTP_OK;
 }
@@ -329,8 +333,8 @@ static smtp_error take_path(smtp_address_list *l) {
   e = smtp_address_list_next(l, &item);
   if (e != SMTP_OK) return e;
   if (item == SMTP_ADDRESS_DONE) return refuse(l, "no address");
-  if (l->token.kind == ',') return refuse(l, "more than one address");
-  if (l->token.kind) return refuse(l, "something follows the address");
+  if (l->lexer.token.kind == ',') return refuse(l, "more than one address");
+  if (l->lexer.token.kind) return refuse(l, "something follows the address");
   return SMTP_OK;
 }
 

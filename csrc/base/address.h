@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/address_token.h"
 #include "base/buf.h"
 #include "base/error.h"
 
@@ -56,14 +57,6 @@ typedef enum smtp_address_item {
   SMTP_ADDRESS_GROUP_END /* it ends */
 } smtp_address_item;
 
-/* A token: a slice of the text. For specs and this file's own use. */
-typedef struct smtp_address_token {
-  char kind; /* 'w' word with its dots, 'q' quoted string, 'l' literal,
-                one of < > @ , ; : , or 0 at the end */
-  bool gap;  /* space or a comment stood before it */
-  size_t start, len;
-} smtp_address_token;
-
 /* An address list of a header, read in pieces. Trust none of them before
  * SMTP_ADDRESS_DONE. Initialise, _next until done or an error, free. */
 typedef struct smtp_address_list {
@@ -73,10 +66,7 @@ typedef struct smtp_address_list {
   smtp_address_kind kind; /* of addr */
   const char *fault;      /* after SMTP_ERR_ADDRESS: a static phrase */
   /* private */
-  const char *s;
-  size_t len, at;
-  smtp_address_token token;
-  smtp_buf comment;
+  smtp_address_lexer lexer;
   smtp_address_item last;
   bool envelope, started, in_group;
   bool saw_named, saw_local; /* <a@b>; a local part alone */

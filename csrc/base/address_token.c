@@ -22,7 +22,7 @@ static bool is_pair(const char *s, size_t len) {
 }
 
 /* From "(" to its ")", counting those inside. */
-static const char *skip_comment(smtp_address_list *l) {
+static const char *skip_comment(smtp_address_lexer *l) {
   size_t depth = 1, from = ++l->at;
 
   if (smtp_buf_len(&l->comment)) smtp_buf_addc(&l->comment, ' ');
@@ -44,7 +44,7 @@ static const char *skip_comment(smtp_address_list *l) {
   return "comment without its )";
 }
 
-static const char *skip_gap(smtp_address_list *l) {
+static const char *skip_gap(smtp_address_lexer *l) {
   const char *fault = NULL;
 
   l->token.gap = false;
@@ -60,7 +60,7 @@ static const char *skip_gap(smtp_address_list *l) {
   return fault;
 }
 
-static const char *take_quoted(smtp_address_list *l) {
+static const char *take_quoted(smtp_address_lexer *l) {
   l->token.kind = 'q';
   for (l->at++; l->at < l->len; l->at++) {
     if (l->s[l->at] == '"') {
@@ -74,7 +74,7 @@ static const char *take_quoted(smtp_address_list *l) {
   return "quoted string without its end";
 }
 
-static const char *take_literal(smtp_address_list *l) {
+static const char *take_literal(smtp_address_lexer *l) {
   l->token.kind = 'l';
   l->at++;
   while (l->at < l->len &&
@@ -85,14 +85,14 @@ static const char *take_literal(smtp_address_list *l) {
   return NULL;
 }
 
-static const char *take_word(smtp_address_list *l) {
+static const char *take_word(smtp_address_lexer *l) {
   l->token.kind = 'w';
   while (l->at < l->len && is_word_char(l->s[l->at]))
     l->at++;
   return NULL;
 }
 
-static const char *take_token(smtp_address_list *l) {
+static const char *take_token(smtp_address_lexer *l) {
   char c;
 
   if (l->at == l->len) {
@@ -109,7 +109,7 @@ static const char *take_token(smtp_address_list *l) {
   return NULL;
 }
 
-const char *smtp_address_next_token(smtp_address_list *l) {
+const char *smtp_address_token_next(smtp_address_lexer *l) {
   const char *fault = skip_gap(l);
 
   l->token.start = l->at;
@@ -118,7 +118,7 @@ const char *smtp_address_next_token(smtp_address_list *l) {
   return fault;
 }
 
-size_t smtp_address_unquote(char *to, const char *s, size_t len) {
+size_t smtp_address_token_unquote(char *to, const char *s, size_t len) {
   size_t n = 0, i;
 
   for (i = 1; i + 1 < len; i++) {
