@@ -10,8 +10,10 @@
 
 void smtp_laddress_open(lua_State *L);
 void smtp_lcodec_open(lua_State *L);
+void smtp_lchild_open(lua_State *L);
 void smtp_lengine_open(lua_State *L);
 void smtp_lhash_open(lua_State *L);
+void smtp_llisten_open(lua_State *L);
 void smtp_lmessage_open(lua_State *L);
 void smtp_lselfsigned_open(lua_State *L);
 void smtp_ltcp_open(lua_State *L);

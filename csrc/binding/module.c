@@ -15,5 +15,8 @@ int luaopen_smtplib_core(lua_State *L) {
   smtp_laddress_open(L);
   smtp_lhash_open(L);
   smtp_lselfsigned_open(L);
+  smtp_ltcp_open(L);
+  smtp_llisten_open(L);
+  smtp_lchild_open(L);
   return 1;
 }

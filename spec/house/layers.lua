@@ -29,7 +29,7 @@ local rooms = {
   mime    = { set "base intl", {} },
   os      = { set "base", { "^sys/", "^net/", "^netinet/", "^arpa/", "^unistd%.h$", "^poll%.h$",
               "^netdb%.h$", "^fcntl%.h$", "^signal%.h$", "^spawn%.h$", "^pwd%.h$", "^time%.h$",
-              "^ifaddrs%.h$", "^pthread%.h$", "^langinfo%.h$" } },
+              "^ifaddrs%.h$", "^pthread%.h$", "^langinfo%.h$", "^dirent%.h$" } },
   binding = { set "base crypto engine intl mime os", { "^lua%.h$", "^lauxlib%.h$", "^lualib%.h$" } },
 }
 -- Files that alone may have one header more.
