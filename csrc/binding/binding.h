@@ -9,6 +9,7 @@
 #include "binding/compat.h"
 
 void smtp_laddress_open(lua_State *L);
+void smtp_lclock_open(lua_State *L);
 void smtp_lcodec_open(lua_State *L);
 void smtp_lchild_open(lua_State *L);
 void smtp_lengine_open(lua_State *L);

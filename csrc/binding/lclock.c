@@ -1,0 +1,17 @@
+/* smtplib.core.now(): seconds on a clock that never goes back. */
+#include "binding/binding.h"
+#include "os/clock.h"
+
+static int now(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)smtp_clock_now());
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"now", now},
+    {NULL, NULL},
+};
+
+void smtp_lclock_open(lua_State *L) {
+  smtp_setfuncs(L, functions);
+}
