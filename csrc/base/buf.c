@@ -65,7 +65,7 @@ static bool make_room(smtp_buf *b, size_t len) {
   size_t live = b->end - b->start, want;
   char *block;
 
-  if (len <= b->room - b->end) return true;
+  if (b->base && len <= b->room - b->end) return true;
   if (b->start && len <= b->room - live && b->start >= live) {
     memmove(b->base, b->base + b->start, live);
     b->start = 0;
@@ -97,9 +97,11 @@ void smtp_buf_extend(smtp_buf *b, size_t len) {
 }
 
 void smtp_buf_add(smtp_buf *b, const void *bytes, size_t len) {
-  char *at = smtp_buf_reserve(b, len);
+  char *at;
 
-  if (!at || !len) return;
+  if (!len) return;
+  at = smtp_buf_reserve(b, len);
+  if (!at) return;
   memcpy(at, bytes, len);
   b->end += len;
 }

@@ -1,6 +1,7 @@
 -- Who may include whom, checked on every #include line of csrc/: the rooms
 -- depend one way, each touches at most one thing of the outside world, and
--- inside a room includes make no circle. Ends with 1 and one line for each
+-- inside a room includes make no circle (a file and its parts, address and
+-- address_token, count as one). Ends with 1 and one line for each
 -- breach.
 --
 --   lua5.4 spec/house/layers.lua [TOP]
@@ -17,9 +18,10 @@ local function set(words)
 end
 
 local c_headers = set [[ assert.h ctype.h errno.h float.h inttypes.h limits.h math.h
-  stdarg.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h ]]
+  stdarg.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h
+  emmintrin.h immintrin.h arm_neon.h ]]
 
--- room: rooms that it may include, system headers beside those of C, as
+-- room: rooms that it may include, system headers beside those of C and the processor, as
 -- patterns of their names.
 local rooms = {
   base    = { set "", { "^time%.h$" } },
@@ -35,7 +37,7 @@ local rooms = {
 -- Files that alone may have one header more.
 local exceptions = {
   ["base/pattern"] = set "regex.h",
-  ["base/base64_x86"] = set "immintrin.h",
+  ["crypto/tls_trust"] = set "dirent.h", -- is there anything in a folder of certificates?
 }
 
 local breaches = {}
@@ -43,7 +45,8 @@ local function breach(...)
   breaches[#breaches + 1] = ("%s:%d: %s"):format(...)
 end
 
-local graph = {} -- room/file without ending -> the same it includes
+local stems = {}    -- room/file without ending -> true
+local includes = {} -- { from stem, to stem, path, line } inside one room
 
 local function check_system(path, number, room, stem, header)
   if c_headers[header] or (exceptions[stem] and exceptions[stem][header]) then return end
@@ -61,9 +64,7 @@ local function check_own(path, number, room, stem, name)
     breach(path, number, ("%s may not include %s"):format(room, name))
   elseif other == room then
     local target = name:gsub("%.%w+$", "")
-    if target ~= stem then
-      graph[stem][target] = { path, number }
-    end
+    includes[#includes + 1] = { stem, target, path, number }
   end
 end
 
@@ -74,7 +75,7 @@ local function check_file(path)
     return breach(path, 1, "no such room in spec/house/layers.lua")
   end
   local stem = name:gsub("%.%w+$", "")
-  graph[stem] = graph[stem] or {}
+  stems[stem] = true
   local text = source.read(path)
   local number = 0
   for line in source.lines(text) do
@@ -96,33 +97,54 @@ local function check_file(path)
   end
 end
 
+-- A part is named after its whole: tls_session belongs to tls where that exists.
+local function unit_of(stem)
+  local whole = stem:match("^(.*/.+)_[^_/]*$")
+  while whole do
+    if stems[whole] then return unit_of(whole) end
+    whole = whole:match("^(.*/.+)_[^_/]*$")
+  end
+  return stem
+end
+
 -- A walk along the includes; whoever is met again while still being walked
 -- closes a circle.
-local state = {}
-local function walk(stem)
-  state[stem] = "open"
-  for target, where in pairs(graph[stem] or {}) do
+local graph, state = {}, {}
+local function walk(unit)
+  state[unit] = "open"
+  for _, edge in ipairs(graph[unit] or {}) do
+    local target = edge[2]
     if state[target] == "open" then
-      breach(where[1], where[2], ("%s and %s include one another"):format(stem, target))
+      breach(edge[3], edge[4], ("%s and %s include one another"):format(unit, target))
     elseif not state[target] then
       walk(target)
     end
   end
-  state[stem] = "done"
+  state[unit] = "done"
+end
+
+local function walk_all()
+  local order = {}
+  for _, edge in ipairs(includes) do
+    local from, to = unit_of(edge[1]), unit_of(edge[2])
+    if from ~= to then
+      if not graph[from] then
+        graph[from] = {}
+        order[#order + 1] = from
+      end
+      table.insert(graph[from], { from, to, edge[3], edge[4] })
+    end
+  end
+  for _, unit in ipairs(order) do
+    if not state[unit] then walk(unit) end
+  end
 end
 
 local files = source.files(top .. "/csrc", "*.[ch]")
 for _, path in ipairs(files) do
   check_file(path)
 end
-local stems = {}
-for stem in pairs(graph) do
-  stems[#stems + 1] = stem
-end
-table.sort(stems)
-for _, stem in ipairs(stems) do
-  if not state[stem] then walk(stem) end
-end
+walk_all()
 
 table.sort(breaches)
 for _, text in ipairs(breaches) do

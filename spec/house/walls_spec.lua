@@ -43,6 +43,8 @@ local cases = {
     '"buf.h" does not name its room' },
   { "layers", "a circle inside a room", "csrc/base/buf.h", '#include "base/error.h"\n',
     "include one another", { "csrc/base/error.h", '#include "base/buf.h"\n' } },
+  { "layers", "a header and its part", "csrc/base/buf_part.h", '#include "base/buf.h"\n', nil,
+    { "csrc/base/buf.h", '#include "base/buf_part.h"\n' } },
   { "layers", "an allocator beside base/buf", "csrc/base/planted.c", "void *p(void) { return malloc(1); }\n",
     "only base/buf.c calls malloc" },
   { "layers", "words in comments and strings", "csrc/base/planted.c",
