@@ -5,11 +5,13 @@
 #ifndef SMTP_BINDING_BINDING_H
 #define SMTP_BINDING_BINDING_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "binding/compat.h"
 
 void smtp_laddress_open(lua_State *L);
 void smtp_lclock_open(lua_State *L);
+void smtp_lbuf_open(lua_State *L);
 void smtp_lcodec_open(lua_State *L);
 void smtp_lchild_open(lua_State *L);
 void smtp_lengine_open(lua_State *L);
@@ -34,5 +36,11 @@ void *smtp_push_object(lua_State *L, size_t size, const char *name);
  * (either may be NULL). Leaves nothing on the stack. */
 void smtp_new_class(lua_State *L, const char *name, const luaL_Reg *methods,
                     const luaL_Reg *metamethods);
+
+/* lbuf.c: an empty buffer as a userdata, which frees it at the latest. */
+smtp_buf *smtp_push_buf(lua_State *L);
+/* Push what `b` holds as a string and free it; a failure when it failed.
+ * Returns the number of values. */
+int smtp_push_bytes(lua_State *L, smtp_buf *b);
 
 #endif

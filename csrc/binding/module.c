@@ -14,6 +14,8 @@ int luaopen_smtplib_core(lua_State *L) {
   lua_newtable(L);
   smtp_laddress_open(L);
   smtp_lclock_open(L);
+  smtp_lbuf_open(L);
+  smtp_lcodec_open(L);
   smtp_lhash_open(L);
   smtp_lselfsigned_open(L);
   smtp_ltcp_open(L);
