@@ -3,8 +3,8 @@
 #define SMTP_CRYPTO_TLS_INTERNAL_H
 
 #include "crypto/tls.h"
-
 #include "crypto/tls_session.h"
+
 #include <openssl/ssl.h>
 
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L
@@ -42,7 +42,7 @@ struct smtp_tls {
   bool shut;  /* close_notify was said */
 };
 
-/* tls.c: the methods of the BIO between SSL and the two buffers. */
+/* tls_filter.c: the methods of the BIO between SSL and the two buffers. */
 BIO_METHOD *smtp_tls_wire_new(void);
 /* tls_trust.c: whom a context trusts; false and *why on failure. */
 bool smtp_tls_trust(SSL_CTX *ssl, const smtp_tls_options *o, smtp_buf *why);

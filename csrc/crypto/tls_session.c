@@ -1,6 +1,7 @@
 /* A small store of resumable sessions, see tls_session.h. */
+#include "crypto/tls_session.h"
+
 #include "base/buf.h"
-#include "crypto/tls_internal.h"
 
 #include <string.h>
 

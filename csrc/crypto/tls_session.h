@@ -7,6 +7,7 @@
 #define SMTP_CRYPTO_TLS_SESSION_H
 
 #include <openssl/ssl.h>
+#include <stdbool.h>
 
 /* Sessions kept in all, and of one key. A TLS 1.3 ticket is used once, so a
  * few of them serve connections that open side by side. */

@@ -4,10 +4,11 @@
  * distributions are tried. */
 #include "crypto/tls_internal.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/store.h>
+#include <openssl/ui.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,21 +25,26 @@ static const char *const bundles[] = {
 };
 
 /* True for a name that OpenSSL's lookup by subject would open: 8 hexadecimal
- * digits and ".0". */
-static bool is_hashed(const char *name) {
+ * digits, a dot and a number. */
+static bool is_hashed(const char *path) {
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
   return strspn(name, "0123456789abcdef") == 8 && name[8] == '.' &&
          name[9] >= '0' && name[9] <= '9';
 }
 
+/* OSSL_STORE lists a folder, so that this room needs no system call. */
 static bool has_certificates(const char *folder) {
-  DIR *dir = opendir(folder);
-  struct dirent *entry;
+  OSSL_STORE_CTX *list = OSSL_STORE_open(folder, UI_null(), NULL, NULL, NULL);
+  OSSL_STORE_INFO *entry;
   bool found = false;
 
-  if (!dir) return false;
-  while (!found && (entry = readdir(dir)) != NULL)
-    found = is_hashed(entry->d_name);
-  closedir(dir);
+  while (list && !found && (entry = OSSL_STORE_load(list)) != NULL) {
+    if (OSSL_STORE_INFO_get_type(entry) == OSSL_STORE_INFO_NAME)
+      found = is_hashed(OSSL_STORE_INFO_get0_NAME(entry));
+    OSSL_STORE_INFO_free(entry);
+  }
+  OSSL_STORE_close(list);
   return found;
 }
 
@@ -109,16 +115,16 @@ static bool trust_data(SSL_CTX *ssl, const char *data, size_t len,
 }
 
 static bool trust_folder(SSL_CTX *ssl, const char *path, smtp_buf *why) {
-  DIR *dir = opendir(path);
+  bool useful = has_certificates(path);
 
-  /* OpenSSL takes any name and finds nothing there, much later. */
-  if (!dir) {
+  ERR_clear_error();
+  /* OpenSSL takes any name here and finds nothing behind it, much later. */
+  if (!useful) {
     smtp_buf_adds(why, "capath: ");
     smtp_buf_adds(why, path);
-    smtp_buf_adds(why, ": cannot be read");
+    smtp_buf_adds(why, ": no folder with certificates under hashed names");
     return false;
   }
-  closedir(dir);
   if (SSL_CTX_load_verify_locations(ssl, NULL, path) == 1) return true;
   return smtp_tls_explain(why, "capath", path);
 }
