@@ -33,35 +33,41 @@ static bool is_hashed(const char *path) {
          name[9] >= '0' && name[9] <= '9';
 }
 
-/* OSSL_STORE lists a folder, so that this room needs no system call. */
-static bool has_certificates(const char *folder) {
+/* How many certificates a folder holds for that lookup, counted up to
+ * `enough`. OSSL_STORE lists it, so that this room needs no system call. */
+static size_t count_certificates(const char *folder, size_t enough) {
   OSSL_STORE_CTX *list = OSSL_STORE_open(folder, UI_null(), NULL, NULL, NULL);
   OSSL_STORE_INFO *entry;
-  bool found = false;
+  size_t found = 0;
 
-  while (list && !found && (entry = OSSL_STORE_load(list)) != NULL) {
-    if (OSSL_STORE_INFO_get_type(entry) == OSSL_STORE_INFO_NAME)
-      found = is_hashed(OSSL_STORE_INFO_get0_NAME(entry));
+  while (list && found < enough && (entry = OSSL_STORE_load(list)) != NULL) {
+    if (OSSL_STORE_INFO_get_type(entry) == OSSL_STORE_INFO_NAME &&
+        is_hashed(OSSL_STORE_INFO_get0_NAME(entry)))
+      found++;
     OSSL_STORE_INFO_free(entry);
   }
   OSSL_STORE_close(list);
   return found;
 }
 
-static bool default_folder_has_certificates(void) {
-  const char *named = getenv(X509_get_default_cert_dir_env());
-
-  return has_certificates(named ? named : X509_get_default_cert_dir());
-}
+/* The default folder is read as it is needed, the default file at once: 140
+ * certificates take some 50 ms. A folder with this many is a whole store and
+ * not an addition to the file. */
+#define WHOLE_STORE 30
 
 static void trust_system(SSL_CTX *ssl) {
   X509_STORE *store = SSL_CTX_get_cert_store(ssl);
-  size_t i;
+  const char *folder = getenv(X509_get_default_cert_dir_env());
+  size_t i, found;
 
-  SSL_CTX_set_default_verify_paths(ssl);
-  if (sk_X509_OBJECT_num(X509_STORE_get0_objects(store)) > 0 ||
-      default_folder_has_certificates())
+  if (!folder) folder = X509_get_default_cert_dir();
+  found = count_certificates(folder, WHOLE_STORE);
+  if (found == WHOLE_STORE && !getenv(X509_get_default_cert_file_env())) {
+    SSL_CTX_set_default_verify_dir(ssl);
     return;
+  }
+  SSL_CTX_set_default_verify_paths(ssl);
+  if (found || sk_X509_OBJECT_num(X509_STORE_get0_objects(store)) > 0) return;
   for (i = 0; i < sizeof bundles / sizeof *bundles; i++) {
     if (SSL_CTX_load_verify_locations(ssl, bundles[i], NULL) == 1) return;
   }
@@ -115,7 +121,7 @@ static bool trust_data(SSL_CTX *ssl, const char *data, size_t len,
 }
 
 static bool trust_folder(SSL_CTX *ssl, const char *path, smtp_buf *why) {
-  bool useful = has_certificates(path);
+  bool useful = count_certificates(path, 1) > 0;
 
   ERR_clear_error();
   /* OpenSSL takes any name here and finds nothing behind it, much later. */
