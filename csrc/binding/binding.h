@@ -10,11 +10,13 @@
 #include "binding/compat.h"
 
 void smtp_laddress_open(lua_State *L);
+void smtp_lauth_open(lua_State *L);
 void smtp_lclock_open(lua_State *L);
 void smtp_lbuf_open(lua_State *L);
 void smtp_lcodec_open(lua_State *L);
 void smtp_lchild_open(lua_State *L);
 void smtp_lengine_open(lua_State *L);
+void smtp_lenvelope_open(lua_State *L);
 void smtp_lhash_open(lua_State *L);
 void smtp_llisten_open(lua_State *L);
 void smtp_lmessage_open(lua_State *L);

@@ -13,6 +13,9 @@ SMTP_EXPORT int luaopen_smtplib_core(lua_State *L);
 int luaopen_smtplib_core(lua_State *L) {
   lua_newtable(L);
   smtp_laddress_open(L);
+  smtp_lauth_open(L);
+  smtp_lengine_open(L);
+  smtp_lenvelope_open(L);
   smtp_lclock_open(L);
   smtp_lbuf_open(L);
   smtp_lcodec_open(L);

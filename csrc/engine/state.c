@@ -22,7 +22,7 @@ typedef struct row {
 /* clang-format off */
 static const row law[SMTP_COMMANDS] = {
   /*                      name        legal in      2yz        3yz          4/5yz      ends group */
-  [SMTP_CMD_GREETING] = {"greeting", IN(GREETING), GO(READY), STAY,        STAY,      true},
+  [SMTP_CMD_GREETING] = {"greeting", IN(GREETING), GO(READY), GO(READY),   GO(READY), true},
   [SMTP_CMD_EHLO]     = {"EHLO",     IDLE,         GO(READY), STAY,        STAY,      true},
   [SMTP_CMD_HELO]     = {"HELO",     IDLE,         GO(READY), STAY,        STAY,      true},
   [SMTP_CMD_LHLO]     = {"LHLO",     IDLE,         GO(READY), STAY,        STAY,      true},
