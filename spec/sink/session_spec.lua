@@ -287,3 +287,85 @@ describe("AUTH in a sink session", function()
     for _ = 1, 20 do assert.equal("334 eA==\r\n", (server:feed("eA==\r\n"))) end
   end)
 end)
+
+describe("SCRAM in a sink session", function()
+  local core = require "smtplib.core"
+
+  local function hmac(hash, key, text) return core.hmac(hash, key, text):digest() end
+
+  local function xor(a, b)
+    return (a:gsub("()(.)", function(i, c)
+      local x, y, sum, bit = c:byte(), b:byte(i), 0, 1
+      while bit < 256 do
+        if math.floor(x / bit) % 2 ~= math.floor(y / bit) % 2 then sum = sum + bit end
+        bit = bit * 2
+      end
+      return string.char(sum)
+    end))
+  end
+
+  -- A client of RFC 5802. Returns the codes, the server's last challenge and
+  -- whether the signature in it is right.
+  local function log_in(server, mechanism, client)
+    local hash = mechanism:match("SHA%-%d+"):lower():gsub("-", "")
+    local header = (client.flag or "n") .. ",,"
+    local bare = "n=me,r=" .. "clientnonce"
+    local said = server:feed(("AUTH %s %s\r\n"):format(mechanism, base64.encode(header .. bare)))
+    local first = base64.decode(said:match("^334 (%S+)\r\n$") or "") or ""
+    local nonce, salt, count = first:match("^r=([^,]+),s=([^,]+),i=(%d+)$")
+    if not nonce then return said:sub(1, 3), first end
+    local unproven = ("c=%s,r=%s"):format(base64.encode(header .. (client.bound or "")), nonce)
+    local text = table.concat({ bare, first, unproven }, ",")
+    local salted = core.pbkdf2(hash, client.password or "secret", base64.decode(salt),
+      tonumber(count))
+    local key = hmac(hash, salted, "Client Key")
+    local proof = xor(key, hmac(hash, core.digest(hash, key), text))
+    said = server:feed(base64.encode(unproven .. ",p=" .. base64.encode(proof)) .. "\r\n")
+    local last = base64.decode(said:match("^334 (%S+)\r\n$") or "") or ""
+    if last == "" then return said:sub(1, 3), last end
+    local right = last == "v=" .. base64.encode(hmac(hash, hmac(hash, salted, "Server Key"), text))
+    return server:feed("\r\n"):sub(1, 3), last, right
+  end
+
+  local function secured(options)
+    options.auth = { me = "secret" }
+    local server = started(options)
+    server:secured { binding = function(kind) return kind == "tls-exporter" and "BOUND" or nil end }
+    server:feed("EHLO me\r\n")
+    return server
+  end
+
+  it("logs in with each digest, and proves itself", function()
+    for _, name in ipairs { "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512" } do
+      local server = started { auth = { me = "secret" } }
+      local code, _, right = log_in(server, name, {})
+      assert.same({ "235", true, "me" }, { code, right, server.user })
+      assert.equal("535", (log_in(started { auth = { me = "other" } }, name, {})))
+      code, _, right = log_in(secured {}, name .. "-PLUS",
+        { flag = "p=tls-exporter", bound = "BOUND" })
+      assert.same({ "235", true }, { code, right })
+    end
+  end)
+
+  it("refuses a false binding, and notices a downgrade", function()
+    local rows = {
+      { "SCRAM-SHA-256-PLUS", { flag = "p=tls-exporter", bound = "OTHER" } },
+      { "SCRAM-SHA-256-PLUS", { flag = "p=tls-unique", bound = "BOUND" } },
+      { "SCRAM-SHA-256-PLUS", { flag = "n" } }, { "SCRAM-SHA-256", { flag = "y" } },
+      { "SCRAM-SHA-256", { flag = "p=tls-exporter", bound = "BOUND" } },
+    }
+    for _, row in ipairs(rows) do assert.equal("535", (log_in(secured {}, row[1], row[2]))) end
+    assert.equal("235", (log_in(started { auth = { me = "secret" } }, "SCRAM-SHA-256",
+      { flag = "y" })))
+  end)
+
+  it("lies when told to", function()
+    local function faulty(faults)
+      return log_in(started { auth = { me = "secret" }, auth_faults = faults }, "SCRAM-SHA-256", {})
+    end
+    local code, last, right = faulty { signature = true }
+    assert.same({ "235", "v=", false }, { code, last:sub(1, 2), right })
+    assert.same({ "235", "" }, { faulty { unsigned = true } })
+    assert.equal("e=other-error", select(2, faulty { server_first = "e=other-error" }))
+  end)
+end)
