@@ -20,6 +20,7 @@ void smtp_lenvelope_open(lua_State *L);
 void smtp_lhash_open(lua_State *L);
 void smtp_llisten_open(lua_State *L);
 void smtp_lmessage_open(lua_State *L);
+void smtp_lpattern_open(lua_State *L);
 void smtp_lselfsigned_open(lua_State *L);
 void smtp_ltcp_open(lua_State *L);
 void smtp_ltls_open(lua_State *L);
