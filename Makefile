@@ -47,7 +47,7 @@ LIBS_EXTRA := -liconv
 else
 NODELETE := -Wl,-z,nodelete -Wl,--as-needed
 endif
-LIBS = $(if $(OPENSSL_LIBDIR),-L$(OPENSSL_LIBDIR)) -lssl -lcrypto $(IDN2_LIBS) $(LIBS_EXTRA)
+LIBS = $(if $(OPENSSL_LIBDIR),-L$(OPENSSL_LIBDIR)) -lssl -lcrypto $(IDN2_LIBS) $(LIBS_EXTRA) -pthread
 
 # --- sources -----------------------------------------------------------------
 ROOMS := base crypto engine intl mime os
