@@ -45,6 +45,11 @@ local function breach(...)
   breaches[#breaches + 1] = ("%s:%d: %s"):format(...)
 end
 
+-- Parts of a whole that are not named after it.
+local parts = {
+  ["engine/session"] = "engine/engine", -- the inside of the engine, for exchange, flow and wire
+}
+
 local stems = {}    -- room/file without ending -> true
 local includes = {} -- { from stem, to stem, path, line } inside one room
 
@@ -99,6 +104,7 @@ end
 
 -- A part is named after its whole: tls_session belongs to tls where that exists.
 local function unit_of(stem)
+  if parts[stem] then return parts[stem] end
   local whole = stem:match("^(.*/.+)_[^_/]*$")
   while whole do
     if stems[whole] then return unit_of(whole) end

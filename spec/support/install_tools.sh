@@ -102,7 +102,7 @@ if ! has apt-get >/dev/null; then
   exit 1
 fi
 if [ "$(id -u)" = 0 ]; then
-  root=env
+  root="env"
 elif has sudo >/dev/null; then
   root="sudo env"
 else
