@@ -198,7 +198,8 @@ sanitize:
 	@$(MAKE) --no-print-directory BUILD=build/asan CFLAGS="$(SANITIZE)" WERROR=-Werror \
 	  build/asan/5.4/smtplib/core.so
 	@LUAS=5.4 BUILD=build/asan SPEC_SECONDS=1800 \
-	  SPEC_UNDER="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=1" \
+	  SPEC_UNDER="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=1 \
+	    LSAN_OPTIONS=suppressions=$(CURDIR)/spec/support/leaks.txt:print_suppressions=0" \
 	  sh spec/support/run_specs.sh $(INSIDE)
 
 valgrind: $(BUILD)/5.4/smtplib/core.so
