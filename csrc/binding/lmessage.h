@@ -1,0 +1,18 @@
+/* What lmessage.c and lwriter.c share. */
+#ifndef SMTP_BINDING_LMESSAGE_H
+#define SMTP_BINDING_LMESSAGE_H
+
+#include "base/buf.h"
+#include "binding/binding.h"
+#include "mime/message.h"
+
+/* The message at stack index `i`; raises when it is none. */
+smtp_message *smtp_lmessage_check(lua_State *L, int i);
+/* An empty buffer on top of the stack, freed by the collector at the latest. */
+smtp_buf *smtp_lmessage_scratch(lua_State *L);
+/* Push its bytes and free it, or push a failure; returns how many values. */
+int smtp_lmessage_push(lua_State *L, smtp_buf *b);
+/* Add the writer's and the text functions to the table on top of the stack. */
+void smtp_lwriter_open(lua_State *L);
+
+#endif

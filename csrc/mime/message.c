@@ -1,0 +1,306 @@
+/* The tree, see message.h. A field is one block: its name, a zero, its value,
+ * a zero. */
+#include "mime/message.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "mime/param.h"
+
+smtp_block *smtp_block_new(const char *bytes, size_t len) {
+  smtp_block *b = smtp_allocate(sizeof *b + len + 1);
+
+  if (!b) return NULL;
+  b->refs = 1;
+  b->len = len;
+  if (len) memcpy(b->bytes, bytes, len);
+  return b;
+}
+
+smtp_block *smtp_block_keep(smtp_block *b) {
+  if (b) b->refs++;
+  return b;
+}
+
+void smtp_block_drop(smtp_block *b) {
+  if (b && --b->refs == 0) smtp_release(b);
+}
+
+smtp_message *smtp_message_new(void) {
+  smtp_message *m = smtp_allocate(sizeof *m);
+
+  if (m) m->refs = 1;
+  return m;
+}
+
+smtp_message *smtp_message_keep(smtp_message *m) {
+  if (m) m->refs++;
+  return m;
+}
+
+/* A tree may be deep: the doomed are chained, not visited by recursion. */
+void smtp_message_drop(smtp_message *m) {
+  smtp_message *doomed = NULL;
+
+  if (!m || --m->refs) return;
+  while (m) {
+    size_t i;
+
+    for (i = 0; i < m->part_count; i++) {
+      if (--m->parts[i]->refs) continue;
+      m->parts[i]->next_doomed = doomed;
+      doomed = m->parts[i];
+    }
+    m->part_count = 0;
+    for (i = 0; i < m->field_count; i++)
+      smtp_release(m->fields[i].name);
+    smtp_release(m->fields);
+    smtp_message_clear_body(m);
+    smtp_block_drop(m->preamble);
+    smtp_block_drop(m->epilogue);
+    smtp_release(m);
+    m = doomed;
+    if (m) doomed = m->next_doomed;
+  }
+}
+
+size_t smtp_message_find(const smtp_message *m, const char *name,
+                         size_t name_len, size_t from) {
+  size_t i;
+
+  for (i = from; i < m->field_count; i++)
+    if (smtp_text_equals(m->fields[i].name, m->fields[i].name_len, name,
+                         name_len))
+      return i;
+  return m->field_count;
+}
+
+const smtp_field *smtp_message_field(const smtp_message *m, const char *name) {
+  size_t i = smtp_message_find(m, name, strlen(name), 0);
+
+  return i < m->field_count ? &m->fields[i] : NULL;
+}
+
+/* The block of a field; NULL when there is no memory. */
+static char *make_field(smtp_field *f, const char *name, size_t name_len,
+                        const char *value, size_t value_len,
+                        smtp_field_form form) {
+  char *block = smtp_allocate(name_len + value_len + 2);
+
+  if (!block) return NULL;
+  memcpy(block, name, name_len);
+  if (value_len) memcpy(block + name_len + 1, value, value_len);
+  f->name = block;
+  f->name_len = name_len;
+  f->value = block + name_len + 1;
+  f->value_len = value_len;
+  f->form = form;
+  return block;
+}
+
+smtp_error smtp_message_add(smtp_message *m, const char *name, size_t name_len,
+                            const char *value, size_t value_len,
+                            smtp_field_form form) {
+  if (m->field_count == m->field_room) {
+    size_t room = m->field_room ? m->field_room * 2 : 8;
+    smtp_field *fields = smtp_reallocate(m->fields, room * sizeof *fields);
+
+    if (!fields) return SMTP_ERR_NOMEM;
+    m->fields = fields;
+    m->field_room = room;
+  }
+  if (!make_field(&m->fields[m->field_count], name, name_len, value, value_len,
+                  form))
+    return SMTP_ERR_NOMEM;
+  m->field_count++;
+  return SMTP_OK;
+}
+
+smtp_error smtp_message_put(smtp_message *m, size_t i, const char *value,
+                            size_t value_len, smtp_field_form form) {
+  smtp_field *f = &m->fields[i];
+  char *old = f->name;
+
+  if (!make_field(f, old, f->name_len, value, value_len, form))
+    return SMTP_ERR_NOMEM;
+  smtp_release(old);
+  return SMTP_OK;
+}
+
+size_t smtp_message_remove(smtp_message *m, const char *name, size_t name_len,
+                           size_t keep) {
+  size_t from, to = 0, seen = 0;
+
+  for (from = 0; from < m->field_count; from++) {
+    smtp_field *f = &m->fields[from];
+
+    if (smtp_text_equals(f->name, f->name_len, name, name_len) && ++seen > keep)
+      smtp_release(f->name);
+    else
+      m->fields[to++] = *f;
+  }
+  from = m->field_count - to;
+  m->field_count = to;
+  return from;
+}
+
+void smtp_message_clear_body(smtp_message *m) {
+  size_t i;
+
+  for (i = 0; i < m->part_count; i++)
+    smtp_message_drop(m->parts[i]);
+  smtp_release(m->parts);
+  m->parts = NULL;
+  m->part_count = m->part_room = 0;
+  smtp_block_drop(m->content);
+  m->content = NULL;
+  m->body = SMTP_BODY_NONE;
+  m->exact = false;
+}
+
+smtp_error smtp_message_set_bytes(smtp_message *m, const char *bytes,
+                                  size_t len, bool exact) {
+  smtp_block *b = smtp_block_new(bytes, len);
+
+  if (!b) return SMTP_ERR_NOMEM;
+  smtp_message_clear_body(m);
+  m->body = SMTP_BODY_BYTES;
+  m->content = b;
+  m->exact = exact;
+  return SMTP_OK;
+}
+
+void smtp_message_set_fed(smtp_message *m) {
+  smtp_message_clear_body(m);
+  m->body = SMTP_BODY_FED;
+  m->exact = true;
+}
+
+/* "=_" occurs neither in quoted-printable nor in base64 (RFC 2045, 6.7). */
+static void make_boundary(char *out, const unsigned char *random, size_t len) {
+  static const char digits[] = "0123456789abcdef";
+  size_t i;
+
+  *out++ = '=';
+  *out++ = '_';
+  for (i = 0; i < len && i < 32; i++) {
+    *out++ = digits[random[i] >> 4];
+    *out++ = digits[random[i] & 15];
+  }
+  *out = '\0';
+}
+
+void smtp_message_set_parts(smtp_message *m, const unsigned char *random,
+                            size_t len) {
+  smtp_message_clear_body(m);
+  m->body = SMTP_BODY_PARTS;
+  make_boundary(m->boundary, random, len);
+}
+
+/* How deep the tree under `m` is, and whether `other` is in it. Parts may be
+ * shared, so the work is bounded by `left` too. */
+static bool fits(const smtp_message *m, const smtp_message *other, int depth,
+                 size_t *left) {
+  size_t i;
+
+  if (m == other || depth > SMTP_MESSAGE_DEPTH || *left == 0) return false;
+  --*left;
+  for (i = 0; i < m->part_count; i++)
+    if (!fits(m->parts[i], other, depth + 1, left)) return false;
+  return true;
+}
+
+smtp_error smtp_message_attach(smtp_message *m, smtp_message *part) {
+  size_t left = 100000;
+
+  if (m->body != SMTP_BODY_PARTS || !fits(part, m, 1, &left))
+    return SMTP_ERR_STATE;
+  if (m->part_count == m->part_room) {
+    size_t room = m->part_room ? m->part_room * 2 : 4;
+    smtp_message **parts = smtp_reallocate(m->parts, room * sizeof *parts);
+
+    if (!parts) return SMTP_ERR_NOMEM;
+    m->parts = parts;
+    m->part_room = room;
+  }
+  m->parts[m->part_count++] = smtp_message_keep(part);
+  return SMTP_OK;
+}
+
+smtp_error smtp_message_move(smtp_message *m, smtp_message *to) {
+  size_t from, kept = 0;
+  smtp_error e = SMTP_OK;
+
+  for (from = 0; from < m->field_count && !e; from++) {
+    const smtp_field *f = &m->fields[from];
+
+    if (smtp_text_starts(f->name, f->name_len, "Content-"))
+      e = smtp_message_add(to, f->name, f->name_len, f->value, f->value_len,
+                           f->form);
+  }
+  if (e) return e;
+  for (from = 0; from < m->field_count; from++) {
+    if (smtp_text_starts(m->fields[from].name, m->fields[from].name_len,
+                         "Content-"))
+      smtp_release(m->fields[from].name);
+    else
+      m->fields[kept++] = m->fields[from];
+  }
+  m->field_count = kept;
+  smtp_message_clear_body(to);
+  to->body = m->body;
+  to->exact = m->exact;
+  to->content = m->content;
+  to->parts = m->parts;
+  to->part_count = m->part_count;
+  to->part_room = m->part_room;
+  memcpy(to->boundary, m->boundary, sizeof to->boundary);
+  m->content = NULL;
+  m->parts = NULL;
+  m->part_count = m->part_room = 0;
+  m->body = SMTP_BODY_NONE;
+  m->exact = false;
+  return SMTP_OK;
+}
+
+static smtp_error set_block(smtp_block **place, const char *s, size_t len) {
+  smtp_block *b = NULL;
+
+  if (s && !(b = smtp_block_new(s, len))) return SMTP_ERR_NOMEM;
+  smtp_block_drop(*place);
+  *place = b;
+  return SMTP_OK;
+}
+
+smtp_error smtp_message_set_preamble(smtp_message *m, const char *s,
+                                     size_t len) {
+  return set_block(&m->preamble, s, len);
+}
+
+smtp_error smtp_message_set_epilogue(smtp_message *m, const char *s,
+                                     size_t len) {
+  return set_block(&m->epilogue, s, len);
+}
+
+void smtp_message_type(const smtp_message *m, smtp_buf *out) {
+  const smtp_field *f = smtp_message_field(m, "Content-Type");
+  const char *s;
+  size_t len, i;
+
+  if (!f) return;
+  s = smtp_param_main(f->value, f->value_len, &len);
+  if (!smtp_param_is_type(s, len)) return;
+  for (i = 0; i < len; i++)
+    smtp_buf_addc(out, smtp_text_lower(s[i]));
+}
+
+bool smtp_message_is(const smtp_message *m, const char *type) {
+  const smtp_field *f = smtp_message_field(m, "Content-Type");
+  size_t wanted = strlen(type), len;
+  const char *s;
+
+  if (!f) return false;
+  s = smtp_param_main(f->value, f->value_len, &len);
+  if (type[wanted - 1] != '/') return smtp_text_equals(s, len, type, wanted);
+  return len > wanted && smtp_text_starts(s, len, type);
+}
