@@ -153,7 +153,7 @@ static int measure(lua_State *L) {
   unsigned long long len;
 
   if (!smtp_writer_measure(check_writer(L), &len)) return 0;
-  lua_pushnumber(L, (lua_Number)len);
+  lua_pushinteger(L, (lua_Integer)len);
   return 1;
 }
 

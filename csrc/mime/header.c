@@ -102,42 +102,50 @@ static bool has_wide_gap(const char *s, size_t len) {
   return false;
 }
 
+/* The end of the words from `word` on that all need encoding; 0: none does. */
+static size_t encoded_run(const smtp_fold *f, const char *s, size_t len,
+                          size_t word) {
+  size_t last = 0;
+
+  while (word < len) {
+    size_t end = skip(s, len, word, false);
+
+    if (!smtp_word_must_encode(f, s + word, end - word) &&
+        end - word < SMTP_LINE_HARD_LIMIT - NAME_MAX_LEN - GAP_MAX)
+      break;
+    last = end;
+    word = skip(s, len, end, true);
+  }
+  return last;
+}
+
 /* Words that need encoding and follow one another are encoded as one text, for
- * the white space between two encoded-words is lost (RFC 2047 section 6.2). */
+ * the white space between two encoded-words is lost (RFC 2047 section 6.2).
+ * The first word stays on the line of the name. */
 static smtp_error write_text(smtp_fold *f, const char *s, size_t len,
                              const char **why) {
-  bool all = has_wide_gap(s, len);
-  size_t i = 0, gap = 0;
+  size_t i = 0;
 
   (void)why;
-  if (all) {
+  if (has_wide_gap(s, len)) {
     smtp_word_encode(f, " ", 1, s, len);
     return SMTP_OK;
   }
-  smtp_fold_add(f, " ", 1);
   while (i < len) {
-    size_t word = skip(s, len, i, true), end = skip(s, len, word, false), last;
+    size_t word = skip(s, len, i, true), run = encoded_run(f, s, len, word);
+    const char *gap = i ? s + i : " ";
+    size_t gap_len = i ? word - i : 1, end = skip(s, len, word, false);
 
-    gap = i;
-    for (last = 0; end > word; end = skip(s, len, skip(s, len, end, true), 0)) {
-      size_t at = last ? skip(s, len, last, true) : word;
-
-      if (!smtp_word_must_encode(f, s + at, end - at) &&
-          end - at < SMTP_LINE_HARD_LIMIT - NAME_MAX_LEN)
-        break;
-      last = end;
-      if (end == len) break;
-    }
-    if (last) {
-      smtp_word_encode(f, s + gap, word - gap, s + word, last - word);
-      i = last;
-    } else if (end == word || f->column + 1 >= f->max_line || gap == 0) {
-      smtp_fold_add(f, s + gap, end - gap);
-      i = end;
+    if (run) {
+      smtp_word_encode(f, gap, gap_len, s + word, run - word);
+      end = run;
+    } else if (i) {
+      smtp_fold_word(f, gap, gap_len, s + word, end - word);
     } else {
-      smtp_fold_word(f, s + gap, word - gap, s + word, end - word);
-      i = end;
+      smtp_fold_add(f, gap, gap_len);
+      smtp_fold_add(f, s + word, end - word);
     }
+    i = end;
   }
   return SMTP_OK;
 }

@@ -4,11 +4,14 @@
 #include <string.h>
 
 #define BASE64_WIDTH 76
-#define QP_WIDTH 76
 
 void smtp_transform_init(smtp_transform *t, smtp_transfer transfer,
                          const char *eol) {
+  smtp_encode_options options = {.text = true, .force = true};
+
   memset(t, 0, sizeof *t);
+  options.crlf = eol[0] == '\r';
+  smtp_encode_quopri_init(&t->quopri, options);
   t->transfer = transfer;
   t->eol = eol;
   smtp_base64_encoder_init(&t->base64, BASE64_WIDTH, eol, strlen(eol));
@@ -40,57 +43,6 @@ static void add_lines(smtp_transform *t, smtp_buf *out, const char *s,
   }
 }
 
-static void add_quoted(smtp_transform *t, smtp_buf *out, unsigned char c,
-                       bool literal) {
-  static const char digits[] = "0123456789ABCDEF";
-  size_t width = literal ? 1 : 3;
-
-  if (t->column + width > QP_WIDTH - 1) {
-    smtp_buf_addc(out, '=');
-    smtp_buf_adds(out, t->eol);
-    t->column = 0;
-  }
-  t->column += width;
-  if (literal) {
-    smtp_buf_addc(out, (char)c);
-    return;
-  }
-  smtp_buf_addc(out, '=');
-  smtp_buf_addc(out, digits[c >> 4]);
-  smtp_buf_addc(out, digits[c & 15]);
-}
-
-/* White space at the end of a line would be lost: it is held back until it is
- * known what follows. */
-static void end_blank(smtp_transform *t, smtp_buf *out, bool at_line_end) {
-  if (t->blank) add_quoted(t, out, (unsigned char)t->blank, !at_line_end);
-  t->blank = 0;
-}
-
-static void add_qp(smtp_transform *t, smtp_buf *out, const char *s,
-                   size_t len) {
-  size_t i;
-
-  for (i = 0; i < len; i++) {
-    unsigned char c = (unsigned char)s[i];
-
-    if (c == '\n' && t->after_cr) {
-      t->after_cr = false;
-      continue;
-    }
-    t->after_cr = c == '\r';
-    end_blank(t, out, c == '\r' || c == '\n');
-    if (c == '\r' || c == '\n') {
-      smtp_buf_adds(out, t->eol);
-      t->column = 0;
-    } else if (c == ' ' || c == '\t') {
-      t->blank = (char)c;
-    } else {
-      add_quoted(t, out, c, c > 32 && c < 127 && c != '=');
-    }
-  }
-}
-
 void smtp_transform_update(smtp_transform *t, smtp_buf *out, const char *s,
                            size_t len) {
   switch (t->transfer) {
@@ -99,7 +51,7 @@ void smtp_transform_update(smtp_transform *t, smtp_buf *out, const char *s,
     add_lines(t, out, s, len);
     break;
   case SMTP_TRANSFER_QP:
-    add_qp(t, out, s, len);
+    smtp_encode_quopri_update(&t->quopri, out, s, len);
     break;
   case SMTP_TRANSFER_BASE64:
     smtp_base64_encoder_update(&t->base64, out, s, len);
@@ -111,7 +63,7 @@ void smtp_transform_final(smtp_transform *t, smtp_buf *out) {
   if (t->transfer == SMTP_TRANSFER_BASE64)
     smtp_base64_encoder_final(&t->base64, out);
   else if (t->transfer == SMTP_TRANSFER_QP)
-    end_blank(t, out, true);
+    smtp_encode_quopri_final(&t->quopri, out);
 }
 
 unsigned long long smtp_transform_measure(smtp_transfer transfer,

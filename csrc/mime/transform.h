@@ -4,14 +4,14 @@
 #define SMTP_MIME_TRANSFORM_H
 
 #include "base/base64.h"
+#include "mime/encode.h"
 #include "mime/plan.h"
 
 typedef struct smtp_transform {
   smtp_transfer transfer;
   const char *eol; /* borrowed, zero-terminated */
   bool after_cr;   /* the last byte was a CR, its line end is written */
-  char blank;      /* quoted-printable: white space held back, or 0 */
-  size_t column;
+  smtp_encode_quopri quopri;
   smtp_base64_encoder base64;
 } smtp_transform;
 

@@ -6,6 +6,7 @@
 
 #include "base/base64.h"
 #include "base/text.h"
+#include "mime/encode.h"
 
 #define PREFIX_LEN 10 /* =?utf-8?q? */
 #define FRAME_LEN 12  /* and ?= */
@@ -171,24 +172,12 @@ static void add_utf8(smtp_buf *out, const char *s, size_t len, bool latin1) {
   }
 }
 
-static int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c = smtp_text_lower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void decode_q(smtp_buf *out, const char *s, size_t len) {
-  size_t i;
+  smtp_encode_dequopri d;
 
-  for (i = 0; i < len; i++) {
-    if (s[i] == '=' && i + 2 < len && hex(s[i + 1]) >= 0 &&
-        hex(s[i + 2]) >= 0) {
-      smtp_buf_addc(out, (char)(hex(s[i + 1]) << 4 | hex(s[i + 2])));
-      i += 2;
-    } else {
-      smtp_buf_addc(out, s[i] == '_' ? ' ' : s[i]);
-    }
-  }
+  smtp_encode_dequopri_init(&d, true);
+  smtp_encode_dequopri_update(&d, out, s, len);
+  smtp_encode_dequopri_final(&d, out); /* what is malformed stays as it is */
 }
 
 static bool is_charset(const encoded_word *w, const char *name) {
