@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-bool smtp_pattern_compile(smtp_pattern *p, const char *source,
-                          bool ignore_case, char *fault, size_t room) {
-  int rc = regcomp(&p->regex, source,
-                   REG_EXTENDED | (ignore_case ? REG_ICASE : 0));
+bool smtp_pattern_compile(smtp_pattern *p, const char *source, bool ignore_case,
+                          char *fault, size_t room) {
+  int rc =
+      regcomp(&p->regex, source, REG_EXTENDED | (ignore_case ? REG_ICASE : 0));
 
   if (rc) {
     regerror(rc, &p->regex, fault, room);

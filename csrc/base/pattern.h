@@ -25,8 +25,8 @@ typedef struct smtp_pattern_span {
 
 /* Compile `source` into `p`, which is zeroed. On failure returns false, with
  * the library's sentence in `fault`, and there is nothing to free. */
-bool smtp_pattern_compile(smtp_pattern *p, const char *source,
-                          bool ignore_case, char *fault, size_t room);
+bool smtp_pattern_compile(smtp_pattern *p, const char *source, bool ignore_case,
+                          char *fault, size_t room);
 void smtp_pattern_free(smtp_pattern *p);
 
 /* The first match at or after `from` (at most `len`); `^` matches at 0 only.

@@ -1,6 +1,7 @@
 /* Addresses for Lua: core.parse_path, core.parse_mailboxes, core.quote_path,
- * core.phrase. What cannot be parsed gives nil, "address" and a sentence that
- * shows the address and what is wrong with it. */
+ * core.phrase, core.domain_to_ascii, core.is_utf8. What cannot be parsed gives
+ * nil, "address" and a sentence that shows the address and what is wrong with
+ * it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -193,6 +194,15 @@ static int phrase(lua_State *L) {
   return 1;
 }
 
+/* is_utf8(s) -> boolean */
+static int is_utf8(lua_State *L) {
+  size_t len;
+  const char *s = luaL_checklstring(L, 1, &len);
+
+  lua_pushboolean(L, smtp_text_is_utf8(s, len));
+  return 1;
+}
+
 /* domain_to_ascii(domain) -> A-labels */
 static int domain_to_ascii(lua_State *L) {
   size_t len;
@@ -217,9 +227,13 @@ static const luaL_Reg list_metamethods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"parse_path", parse_path},           {"parse_mailboxes", parse_mailboxes},
-    {"quote_path", quote_path},           {"phrase", phrase},
-    {"domain_to_ascii", domain_to_ascii}, {NULL, NULL},
+    {"parse_path", parse_path},
+    {"parse_mailboxes", parse_mailboxes},
+    {"quote_path", quote_path},
+    {"phrase", phrase},
+    {"is_utf8", is_utf8},
+    {"domain_to_ascii", domain_to_ascii},
+    {NULL, NULL},
 };
 
 void smtp_laddress_open(lua_State *L) {

@@ -20,6 +20,7 @@ int luaopen_smtplib_core(lua_State *L) {
   smtp_lbuf_open(L);
   smtp_lcodec_open(L);
   smtp_lpattern_open(L);
+  smtp_ldate_open(L);
   smtp_lhash_open(L);
   smtp_lselfsigned_open(L);
   smtp_ltcp_open(L);
