@@ -22,6 +22,7 @@ void smtp_lhash_open(lua_State *L);
 void smtp_llisten_open(lua_State *L);
 void smtp_lmessage_open(lua_State *L);
 void smtp_lpattern_open(lua_State *L);
+void smtp_lpump_open(lua_State *L);
 void smtp_lselfsigned_open(lua_State *L);
 void smtp_ltcp_open(lua_State *L);
 void smtp_ltls_open(lua_State *L);

@@ -24,6 +24,7 @@ int luaopen_smtplib_core(lua_State *L) {
   smtp_lhash_open(L);
   smtp_lselfsigned_open(L);
   smtp_ltcp_open(L);
+  smtp_lpump_open(L);
   smtp_llisten_open(L);
   smtp_lmessage_open(L);
   smtp_lchild_open(L);
