@@ -281,7 +281,7 @@ function Sink:__tostring()
 end
 
 function Sink:__gc()
-  if not is_child then self:stop() end
+  if self.channel then M.release(self.child, self.files) end
 end
 
 Sink.__close = Sink.stop

@@ -97,8 +97,14 @@ function Reader:feed(bytes)
 end
 
 -- All that is there as one string, `at` being its first byte not yet taken.
+-- What was taken before is dropped, or a long stream would be joined over and
+-- over.
 local function join(self)
-  if #self.pieces > 1 then self.pieces = { table.concat(self.pieces) } end
+  if #self.pieces > 1 then
+    self.pieces[1] = self.pieces[1]:sub(self.at)
+    self.pieces = { table.concat(self.pieces) }
+    self.at, self.size = 1, #self.pieces[1]
+  end
   return self.pieces[1] or ""
 end
 
