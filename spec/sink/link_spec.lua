@@ -150,6 +150,33 @@ describe("a peer in memory", function()
     assert.is_true(transport.link.ended)
   end)
 
+  it("injects replies behind the 220 of STARTTLS, and goes on to TLS", function()
+    local server, trusting = context_of_server()
+    local transport = peer.new { context = server,
+      replies = { STARTTLS = "220 go\r\n250 injected\r\n" } }
+    transport:connect("mx.example", 25)
+    transport:receive()
+    transport:send "STARTTLS\r\n"
+    assert.equal("220 go\r\n250 injected\r\n", transport:receive())
+    local client = secure(transport, trusting, "mx.example")
+    assert.equal("250", client:ask("EHLO me\r\n", "\n250 "):sub(1, 3))
+  end)
+
+  it("leaves the client alone with its handshake", function()
+    local server, trusting = context_of_server()
+    for _, implicit in ipairs { false, true } do
+      local transport = peer.new { context = server, implicit = implicit, stall = { TLS = true } }
+      transport:connect("mx.example", 25)
+      if not implicit then
+        transport:send "STARTTLS\r\n"
+        assert.truthy(transport:receive():find("\n220 ", 1, true))
+      end
+      local client = secure(transport, trusting, "mx.example")
+      assert.equal("handshake", client.tls:state())
+      assert.same({ nil, "timeout" }, { transport:receive() })
+    end
+  end)
+
   it("stays in clear after STARTTLS when it has no certificate", function()
     local transport = peer.new { starttls = true }
     transport:connect("mx.example", 25)

@@ -184,6 +184,28 @@ describe("BDAT in a sink session", function()
   end)
 end)
 
+describe("a flight of transactions in a sink session", function()
+  it("goes on behind one whose recipients were all refused", function()
+    local server = started { replies = { ["RCPT no@y"] = "550 no" } }
+    local refused = "MAIL FROM:<a@x>\r\nRCPT TO:<no@y>\r\nBDAT 2 LAST\r\nno"
+    local said = server:feed(refused .. ENVELOPE .. "BDAT 2 LAST\r\nhi" .. refused)
+    local codes = {}
+    for code in said:gmatch "(%d%d%d)[^\n]*\n" do codes[#codes + 1] = code end
+    assert.equal("250 550 554 250 250 250 250 550 554", table.concat(codes, " "))
+    assert.equal("hi", server.messages[1].data)
+    assert.same({}, server.findings)
+  end)
+
+  it("refuses the rest of a message whose chunk was refused", function()
+    local server = started { replies = { BDAT = "452 4.3.1 full" } }
+    local said = server:feed(ENVELOPE .. "BDAT 2\r\nabBDAT 2 LAST\r\ncd" .. ENVELOPE)
+    local codes = {}
+    for code in said:gmatch "(%d%d%d)[^\n]*\n" do codes[#codes + 1] = code end
+    assert.equal("250 250 452 503 250 250", table.concat(codes, " "))
+    assert.equal(0, #server.messages)
+  end)
+end)
+
 describe("the script of a sink session", function()
   it("replaces replies by verb, by address and by function", function()
     local server = started { replies = {

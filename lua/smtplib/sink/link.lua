@@ -45,8 +45,10 @@ local function say(self, bytes)
   end
 end
 
--- Without a context the server stays in clear, whatever it has promised.
+-- Without a context the server stays in clear, whatever it has promised; and a
+-- script may leave the client alone with its handshake (stall.TLS).
 local function start_tls(self)
+  if self.options.stall and self.options.stall.TLS then self.action = "stall" end
   if not self.options.context then return end
   self.tls = assert(core.tls(self.options.context))
   self.handshaking = true

@@ -32,7 +32,7 @@ local MAX_LINE = 16384
 ---@field max_recipients number|nil 452 beyond, unannounced
 ---@field replies table|nil see smtplib.sink.script, as for the next three
 ---@field delays table|nil
----@field stall table|nil also DATA_MIDDLE = bytes of a body
+---@field stall table|nil also DATA_MIDDLE = bytes of a body, TLS = true (no handshake)
 ---@field disconnect table|nil also connect = true, DATA_MIDDLE = bytes of a body
 ---@field keep_wire boolean|nil messages have `wire`, the bytes before unstuffing
 ---@field on_message function|nil called with each message
