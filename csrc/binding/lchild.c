@@ -18,8 +18,9 @@ static smtp_child *to_child(lua_State *L) {
  * parent's Lua state is closed. Stack: child object, fn, channel, arguments. */
 static void run(lua_State *L) {
   if (lua_pcall(L, lua_gettop(L) - 2, 0, 0) == 0) smtp_child_exit(0);
+  if (!lua_isstring(L, -1)) luaL_callmeta(L, -1, "__tostring");
   fprintf(stderr, "smtplib: child process: %s\n",
-          lua_tostring(L, -1) ? lua_tostring(L, -1) : "error");
+          lua_isstring(L, -1) ? lua_tostring(L, -1) : "error");
   smtp_child_exit(1);
 }
 

@@ -45,41 +45,46 @@ typedef struct survivors {
   smtp_descriptor *const *keep;
   size_t count;
   int extra;
+  int blank; /* /dev/null, or -1 */
 } survivors;
 
-static void close_unless_kept(int fd, const survivors *s) {
+static void blank_unless_kept(int fd, const survivors *s) {
   size_t i;
 
-  if (fd <= 2 || fd == s->extra) return;
+  if (fd <= 2 || fd == s->extra || fd == s->blank) return;
   for (i = 0; i < s->count; i++)
     if (smtp_descriptor_number(s->keep[i]) == fd) return;
-  close(fd);
+  if (s->blank < 0 || dup2(s->blank, fd) < 0)
+    close(fd);
+  else
+    smtp_descriptor_set_cloexec(fd);
 }
 
-static void close_others(const survivors *s) {
+static void blank_others(const survivors *s) {
   DIR *open_now = opendir("/dev/fd");
   const struct dirent *entry;
   int fd;
 
   if (!open_now) {
     for (fd = 3; fd < LAST_GUESS; fd++)
-      close_unless_kept(fd, s);
+      if (fcntl(fd, F_GETFD) >= 0) blank_unless_kept(fd, s);
     return;
   }
   while ((entry = readdir(open_now)) != NULL) {
-    fd = atoi(entry->d_name);
-    if (fd != dirfd(open_now)) close_unless_kept(fd, s);
+    fd = (int)strtol(entry->d_name, NULL, 10); /* "." gives 0, which is kept */
+    if (fd != dirfd(open_now)) blank_unless_kept(fd, s);
   }
   closedir(open_now);
 }
 
 void smtp_descriptor_keep_only(smtp_descriptor *const *keep, size_t count,
                                int extra) {
-  survivors s = {keep, count, extra};
+  survivors s = {keep, count, extra, open("/dev/null", O_RDWR | O_CLOEXEC)};
   size_t i;
   int fd;
 
-  close_others(&s);
+  blank_others(&s);
+  if (s.blank >= 0) close(s.blank);
   for (i = 0; i < count; i++) {
     fd = smtp_descriptor_number(keep[i]);
     keep[i]->number = fd;

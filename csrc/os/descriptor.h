@@ -1,7 +1,7 @@
-/* A file descriptor with an owner. After a fork the child closes what it was
- * not given; numbers are then used anew, so an object that was left behind in
- * the child's copy of memory must never close "its" number again. Each owner
- * therefore remembers in which process it was born. */
+/* A file descriptor with an owner. After a fork the child lets go of what it
+ * was not given, and an object that was left behind in its copy of memory must
+ * never use or close "its" number again. Each owner therefore remembers in
+ * which process it was born. */
 #ifndef SMTP_OS_DESCRIPTOR_H
 #define SMTP_OS_DESCRIPTOR_H
 
@@ -19,8 +19,10 @@ void smtp_descriptor_own(smtp_descriptor *d, int fd);
 int smtp_descriptor_number(const smtp_descriptor *d);
 void smtp_descriptor_close(smtp_descriptor *d);
 
-/* In a fresh child: close everything but 0, 1, 2, `extra` and what `keep` owns,
- * and let no other owner believe that it still has something. */
+/* In a fresh child: let go of everything but 0, 1, 2, `extra` and what `keep`
+ * owns, and let no other owner believe that it still has something. The numbers
+ * stay taken (by /dev/null): a FILE that was copied along would otherwise
+ * close, when it is collected, what has got its number since. */
 void smtp_descriptor_keep_only(smtp_descriptor *const *keep, size_t count,
                                int extra);
 

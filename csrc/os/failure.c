@@ -41,11 +41,11 @@ smtp_error smtp_failure_set(smtp_failure *f, smtp_error error, int number,
   va_list values;
   size_t used;
 
-  f->error = error;
-  f->number = error == SMTP_ERR_SYSTEM ? number : 0;
   va_start(values, format);
   vsnprintf(f->text, sizeof f->text, format, values);
   va_end(values);
+  f->error = error;
+  f->number = error == SMTP_ERR_SYSTEM ? number : 0;
   if (!number) return error;
   used = strlen(f->text);
   snprintf(f->text + used, sizeof f->text - used, ": %s", strerror(number));
