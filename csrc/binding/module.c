@@ -22,6 +22,7 @@ int luaopen_smtplib_core(lua_State *L) {
   smtp_lpattern_open(L);
   smtp_ldate_open(L);
   smtp_lhash_open(L);
+  smtp_lmemory_open(L);
   smtp_lselfsigned_open(L);
   smtp_ltcp_open(L);
   smtp_lpump_open(L);

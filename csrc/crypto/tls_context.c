@@ -98,28 +98,26 @@ static void sort_ciphers(const char *list, smtp_buf *suites, smtp_buf *others) {
 static bool set_ciphers(SSL_CTX *ssl, const char *list, smtp_buf *why) {
   smtp_buf suites, others;
   const char *name;
-  bool good;
+  bool good, complete;
 
   if (!list) return true;
   smtp_buf_init(&suites);
   smtp_buf_init(&others);
   sort_ciphers(list, &suites, &others);
-  good = !suites.failed && !others.failed;
+  good = complete = !suites.failed && !others.failed;
   name = smtp_buf_data(&suites);
   if (good && *name) good = SSL_CTX_set_ciphersuites(ssl, name) == 1;
   if (good && (*smtp_buf_data(&others) || !*name))
     good = SSL_CTX_set_cipher_list(ssl, smtp_buf_data(&others)) == 1;
   smtp_buf_free(&suites);
   smtp_buf_free(&others);
-  return good || smtp_tls_explain(why, "ciphers", list);
+  return good || (complete && smtp_tls_explain(why, "ciphers", list));
 }
 
 /* "smtp,x" as ALPN wants it: each name behind its length. */
-static bool encode_alpn(smtp_tls_context *c, const char *list) {
-  size_t len = strlen(list), from = 0, to;
+static bool encode_alpn(smtp_tls_context *c, const char *list, size_t len) {
+  size_t from = 0, to;
 
-  c->alpn = smtp_allocate(len + 2);
-  if (!c->alpn) return false;
   memcpy(c->alpn + 1, list, len);
   for (; from <= len; from = to + 1) {
     to = from + strcspn(list + from, ",");
@@ -145,8 +143,13 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *len,
 }
 
 static bool set_alpn(smtp_tls_context *c, const char *list, smtp_buf *why) {
+  size_t len;
+
   if (!list) return true;
-  if (!encode_alpn(c, list))
+  len = strlen(list);
+  c->alpn = smtp_allocate(len + 2);
+  if (!c->alpn) return false;
+  if (!encode_alpn(c, list, len))
     return refuse(why, "alpn: not a list of protocol names", list);
   if (c->server)
     SSL_CTX_set_alpn_select_cb(c->ssl, select_alpn, c);

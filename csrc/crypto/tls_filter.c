@@ -130,6 +130,16 @@ static smtp_error settle(smtp_tls *t, int result) {
 
 /* --- life ----------------------------------------------------------------- */
 
+/* X509_check_host takes ".example.org" for any name below it and "*" for a
+ * wildcard's own; beyond ASCII a name must come as A-labels. */
+static bool is_plain(const char *host) {
+  if (*host == '.') return false;
+  for (; *host; host++) {
+    if (*host <= ' ' || *host > '~' || *host == '*') return false;
+  }
+  return true;
+}
+
 /* A host as the X509 functions want it: "[::1]" without its brackets, a
  * link-local address without its "%zone", a name without its last dot. */
 static bool clean_host(const char *host, char *out, size_t cap) {
@@ -146,8 +156,7 @@ static bool clean_host(const char *host, char *out, size_t cap) {
   if (!len || len >= cap) return false;
   memcpy(out, host, len);
   out[len] = '\0';
-  /* X509_check_host takes ".example.org" for any name below it. */
-  return out[0] != '.';
+  return is_plain(out);
 }
 
 static bool is_address(const char *host) {

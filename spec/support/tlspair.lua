@@ -37,10 +37,12 @@ function pair.server_context(name, more)
   return assert(core.tls_context(options))
 end
 
+-- A value of "none" takes a default away.
 function pair.client_context(more)
   local options = { cafile = certs.path("ca.pem") }
   for key, value in pairs(more or {}) do
-    options[key] = value ~= "none" and value or nil
+    if value == "none" then value = nil end
+    options[key] = value
   end
   return assert(core.tls_context(options))
 end
