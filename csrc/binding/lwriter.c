@@ -2,6 +2,7 @@
  * .param, .set_param, .params, .decode_text, .encode_text. */
 #include <string.h>
 
+#include "base/text.h"
 #include "binding/lmessage.h"
 #include "mime/header.h"
 #include "mime/param.h"
@@ -65,7 +66,7 @@ static size_t read_lengths(lua_State *L, int i, writer *o) {
   luaL_checktype(L, i, LUA_TTABLE);
   count = (size_t)smtp_rawlen(L, i);
   o->fed = smtp_allocate((count + 1) * sizeof *o->fed);
-  if (!o->fed) luaL_error(L, "out of memory");
+  if (!o->fed) return (size_t)luaL_error(L, "out of memory");
   for (n = 0; n < count; n++) {
     lua_rawgeti(L, i, (int)n + 1);
     o->fed[n] = lua_isnumber(L, -1) ? (long long)lua_tonumber(L, -1) : -1;
@@ -74,12 +75,14 @@ static size_t read_lengths(lua_State *L, int i, writer *o) {
   return count;
 }
 
-/* writer(m, eol, max_line, allow_8bit, utf8, drop, add, lengths)
- *   -> writer, or nil, name, sentence */
+/* writer(m, eol, max_line, cte, utf8, drop, add, lengths), or nil,
+ * name, sentence. `cte` is "8bit", "7bit" or nil: 7bit, but for what was
+ * labelled otherwise by hand. */
 static int new_writer(lua_State *L) {
   const smtp_message *m = smtp_lmessage_check(L, 1);
   smtp_extra drop[LIST_MAX], extra[LIST_MAX];
   smtp_plan_options options;
+  const char *cte = luaL_optstring(L, 4, "");
   smtp_buf *complaint;
   smtp_error e;
   writer *o;
@@ -87,7 +90,8 @@ static int new_writer(lua_State *L) {
   memset(&options, 0, sizeof options);
   options.style.eol = luaL_checkstring(L, 2);
   options.style.max_line = (size_t)luaL_checkinteger(L, 3);
-  options.allow_8bit = lua_toboolean(L, 4);
+  options.allow_8bit = strcmp(cte, "8bit") == 0;
+  options.only_7bit = strcmp(cte, "7bit") == 0;
   options.style.utf8 = lua_toboolean(L, 5);
   options.drop = drop;
   options.drop_count = read_extras(L, 6, 1, drop);
@@ -182,14 +186,19 @@ static int param(lua_State *L) {
   return 1;
 }
 
-/* set_param(value, name [, text]) -> value; without text the parameter goes */
+/* set_param(value, name [, text]) -> value, or nil, name, sentence; without
+ * text the parameter goes */
 static int set_param(lua_State *L) {
   size_t len, name_len, text_len = 0;
   const char *s = luaL_checklstring(L, 1, &len);
   const char *name = luaL_checklstring(L, 2, &name_len);
   const char *text = luaL_optlstring(L, 3, NULL, &text_len);
-  smtp_buf *b = smtp_lmessage_scratch(L);
+  smtp_buf *b;
 
+  if (!name_len || !smtp_text_all(name, name_len, SMTP_TEXT_TOKEN))
+    return smtp_push_failure(L, SMTP_ERR_HEADER,
+                             "a parameter's name is not a token");
+  b = smtp_lmessage_scratch(L);
   smtp_param_set(b, s, len, name, name_len, text, text_len);
   return smtp_lmessage_push(L, b);
 }

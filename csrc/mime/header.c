@@ -218,7 +218,7 @@ static void write_extended(smtp_fold *f, const smtp_param *p, const char *value,
   unsigned n = 0;
 
   do {
-    size_t taken = take_chunk(value, len, n ? room : room - 7);
+    size_t taken = pieces ? take_chunk(value, len, n ? room : room - 7) : len;
     smtp_buf piece;
 
     smtp_buf_init(&piece);

@@ -177,7 +177,7 @@ static smtp_error write_phrase(cursor *c, size_t end, bool encode) {
 static smtp_error write_words(cursor *c) {
   size_t i = c->i, end = i;
   bool encode = false;
-  word w;
+  word w = {0, 0, false};
 
   for (;;) {
     while (i < c->len && is_wsp(c->s[i]))
@@ -256,6 +256,7 @@ smtp_error smtp_mailbox_write(smtp_fold *f, const char *s, size_t len,
   cursor c = {f, s, len, 0, true, why};
   smtp_error e = SMTP_OK;
 
+  f->max_line--; /* a comma may follow whatever is put */
   while (len && is_wsp(s[len - 1]))
     c.len = --len;
   skip_blanks(&c);
@@ -263,5 +264,6 @@ smtp_error smtp_mailbox_write(smtp_fold *f, const char *s, size_t len,
     e = write_token(&c);
     skip_blanks(&c);
   }
+  f->max_line++;
   return e;
 }

@@ -58,11 +58,22 @@ static void count(census *c, const smtp_block *b) {
   }
 }
 
+static bool is_value(const smtp_field *f, const char *value) {
+  size_t len;
+  const char *s = smtp_param_main(f->value, f->value_len, &len);
+
+  return smtp_text_equals(s, len, value, strlen(value));
+}
+
 /* The field of a transfer encoding that is not the writer's to choose. */
-static const smtp_field *fixed_transfer(const smtp_message *m) {
+static const smtp_field *fixed_transfer(const smtp_message *m, bool only_7bit) {
   const smtp_field *f = smtp_message_field(m, "Content-Transfer-Encoding");
 
-  return f && f->form != SMTP_FIELD_CHOSEN ? f : NULL;
+  if (!f || f->form == SMTP_FIELD_CHOSEN) return NULL;
+  if (only_7bit && f->form == SMTP_FIELD_TEXT &&
+      (is_value(f, "8bit") || is_value(f, "binary")))
+    return NULL; /* the same bytes, so they can be encoded anew */
+  return f;
 }
 
 static bool is_composite(const smtp_message *m) {
@@ -70,8 +81,9 @@ static bool is_composite(const smtp_message *m) {
 }
 
 /* A body that goes out as it is, whatever it is. */
-static bool is_verbatim(const smtp_message *m) {
-  return fixed_transfer(m) || (m->body == SMTP_BODY_BYTES && is_composite(m));
+static bool is_verbatim(const planner *p, const smtp_message *m) {
+  return fixed_transfer(m, p->o->only_7bit) ||
+         (m->body == SMTP_BODY_BYTES && is_composite(m));
 }
 
 smtp_transfer smtp_plan_transfer(const smtp_message *m, bool allow_8bit) {
@@ -96,10 +108,11 @@ smtp_transfer smtp_plan_transfer(const smtp_message *m, bool allow_8bit) {
 static bool needs_8bit(const planner *p, const smtp_message *m, int depth) {
   size_t i;
 
-  if (depth > SMTP_MESSAGE_DEPTH || fixed_transfer(m)) return false;
+  if (depth > SMTP_MESSAGE_DEPTH || fixed_transfer(m, p->o->only_7bit))
+    return false;
   for (i = 0; i < m->part_count; i++)
     if (needs_8bit(p, m->parts[i], depth + 1)) return true;
-  return m->body == SMTP_BODY_BYTES && !is_verbatim(m) &&
+  return m->body == SMTP_BODY_BYTES && !is_verbatim(p, m) &&
          smtp_plan_transfer(m, p->o->allow_8bit) == SMTP_TRANSFER_8BIT;
 }
 
@@ -240,7 +253,6 @@ static bool mend_type(const planner *p, const smtp_message *m,
   smtp_buf old;
   bool has;
 
-  (void)p;
   smtp_buf_init(&old);
   if (is_multipart(m)) {
     has = smtp_message_is(m, "multipart/") &&
@@ -254,7 +266,7 @@ static bool mend_type(const planner *p, const smtp_message *m,
                      strlen(m->boundary));
   } else {
     has = f->form == SMTP_FIELD_RAW || m->body != SMTP_BODY_BYTES ||
-          is_verbatim(m) || !smtp_message_is(m, "text/") ||
+          is_verbatim(p, m) || !smtp_message_is(m, "text/") ||
           !smtp_text_has_8bit(m->content->bytes, m->content->len) ||
           smtp_param_get(f->value, f->value_len, "charset", 7, &old);
     if (!has)
@@ -281,6 +293,11 @@ static smtp_error write_type(planner *p, const smtp_message *m,
   return e;
 }
 
+static bool is_transfer(const smtp_field *f) {
+  return smtp_text_equals(f->name, f->name_len, "Content-Transfer-Encoding",
+                          25);
+}
+
 static smtp_error write_own_fields(planner *p, const place *at) {
   const smtp_message *m = at->m;
   smtp_error e = SMTP_OK;
@@ -289,7 +306,7 @@ static smtp_error write_own_fields(planner *p, const place *at) {
   for (i = 0; i < m->field_count && !e; i++) {
     const smtp_field *f = &m->fields[i];
 
-    if (f->form == SMTP_FIELD_CHOSEN) continue;
+    if (is_transfer(f) && !fixed_transfer(m, p->o->only_7bit)) continue;
     if (!at->around && is_dropped(p, f)) continue;
     if (f == smtp_message_field(m, "Content-Type"))
       e = write_type(p, m, f);
@@ -320,9 +337,9 @@ static smtp_error write_needed_fields(planner *p, const place *at,
                                       smtp_transfer transfer) {
   const smtp_message *m = at->m;
   bool has_version = at->around || smtp_message_field(m, "MIME-Version");
-  bool chosen =
-      smtp_message_field(m, "Content-Transfer-Encoding") && !fixed_transfer(m);
-  bool encoded = !fixed_transfer(m) && (chosen || transfer);
+  bool chosen = smtp_message_field(m, "Content-Transfer-Encoding") &&
+                !fixed_transfer(m, p->o->only_7bit);
+  bool encoded = !fixed_transfer(m, p->o->only_7bit) && (chosen || transfer);
   bool typed =
       smtp_message_field(m, "Content-Type") || !(encoded || is_multipart(m));
   smtp_error e = SMTP_OK;
@@ -477,7 +494,7 @@ static smtp_error plan_body(planner *p, place *at, smtp_transfer transfer) {
 static smtp_transfer choose(const planner *p, const smtp_message *m) {
   if (m->body == SMTP_BODY_PARTS)
     return needs_8bit(p, m, 0) ? SMTP_TRANSFER_8BIT : SMTP_TRANSFER_7BIT;
-  if (is_verbatim(m)) return SMTP_TRANSFER_7BIT;
+  if (is_verbatim(p, m)) return SMTP_TRANSFER_7BIT;
   return smtp_plan_transfer(m, p->o->allow_8bit);
 }
 

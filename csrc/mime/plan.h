@@ -44,6 +44,7 @@ typedef struct smtp_extra {
 typedef struct smtp_plan_options {
   smtp_header_style style;
   bool allow_8bit;
+  bool only_7bit; /* what was labelled 8bit by hand is encoded all the same */
   const smtp_extra *drop; /* names of top fields that are left out */
   size_t drop_count;
   const smtp_extra *add; /* top fields that are added when there is none */

@@ -53,7 +53,7 @@ function methods:add_header(name, value, params)
   table.sort(names)
   for _, key in ipairs(names) do
     check_string("add_header", "params", params[key])
-    text = message.set_param(text, (key:gsub("_", "-")), params[key])
+    text = insist(2, message.set_param(text, (key:gsub("_", "-")), params[key]))
   end
   insist(2, message.add(self, name, text))
 end
@@ -168,7 +168,7 @@ end
 
 local function change_param(m, name, value, header, level)
   local old = message.get(m, header) or (header == "Content-Type" and "text/plain" or "")
-  insist(level + 1, message.set(m, header, message.set_param(old, name, value)))
+  insist(level + 1, message.set(m, header, insist(level + 1, message.set_param(old, name, value))))
 end
 
 function methods:set_param(name, value, header)

@@ -91,7 +91,7 @@ local function open(m, opts, default_eol)
   if not ok then return nil, errors.from_core(name, sentence) end
   local writer
   writer, name, sentence = message.writer(m, opts.eol or default_eol, opts.max_line or 78,
-    opts.cte == "8bit", opts.utf8 or false, opts.drop or none, opts.add or none, lengths)
+    opts.cte, opts.utf8 or false, opts.drop or none, opts.add or none, lengths)
   if not writer then return nil, errors.from_core(name, sentence) end
   return pull(writer, readers), writer
 end

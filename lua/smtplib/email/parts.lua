@@ -76,7 +76,11 @@ local function typed(value, opts)
   if text and not message.param(kind, "charset") then
     kind = message.set_param(kind, "charset", opts.charset or "utf-8")
   end
-  for _, param in ipairs(M.sorted(opts.params)) do kind = message.set_param(kind, param[1], param[2]) end
+  for _, param in ipairs(M.sorted(opts.params)) do
+    local changed, why, sentence = message.set_param(kind, param[1], param[2])
+    if not changed then return nil, why, "header 'Content-Type': " .. sentence end
+    kind = changed
+  end
   return kind, text and not opts.exact
 end
 

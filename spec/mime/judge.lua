@@ -1,0 +1,77 @@
+-- Python's email package as the judge of what we compose: messages are written
+-- to files, judge.py reads them, and what it saw comes back as tables.
+local judge = {}
+
+local function from_hex(s)
+  if s == "-" or s == nil then return "" end
+  return (s:gsub("%x%x", function(h) return string.char(tonumber(h, 16)) end))
+end
+
+judge.available = os.execute("/usr/bin/python3 -c 'import email.policy' 2>/dev/null")
+judge.available = judge.available == true or judge.available == 0
+
+local take = {}
+
+function take.message(list, longest)
+  list[#list + 1] = { longest = tonumber(longest), parts = {}, defects = {}, addresses = {} }
+end
+
+function take.part(list, kind)
+  local parts = list[#list].parts
+  parts[#parts + 1] = { type = from_hex(kind), headers = {} }
+end
+
+local function last_part(list)
+  local parts = list[#list].parts
+  return parts[#parts]
+end
+
+function take.header(list, name, value)
+  local headers = last_part(list).headers
+  headers[#headers + 1] = { from_hex(name), from_hex(value) }
+end
+
+function take.address(list, name, addr)
+  local addresses = list[#list].addresses
+  addresses[#addresses + 1] = { from_hex(name), from_hex(addr) }
+end
+
+function take.filename(list, name) last_part(list).filename = from_hex(name) end
+function take.payload(list, bytes) last_part(list).payload = from_hex(bytes) end
+function take.defect(list, name) table.insert(list[#list].defects, from_hex(name)) end
+
+local function collect(source)
+  local chunks = {}
+  for chunk in source do chunks[#chunks + 1] = chunk end
+  return table.concat(chunks)
+end
+
+judge.collect = collect
+
+--- What Python reads in each of the messages.
+function judge.read(messages)
+  local paths, list = {}, {}
+  for i, m in ipairs(messages) do
+    paths[i] = os.tmpname()
+    local file = assert(io.open(paths[i], "wb"))
+    file:write(type(m) == "string" and m or collect(assert(m:source())))
+    file:close()
+  end
+  local pipe = assert(io.popen("/usr/bin/python3 spec/mime/judge.py " .. table.concat(paths, " ")))
+  for line in pipe:lines() do
+    local kind, first, second = line:match("^(%S+) (%S+) ?(%S*)$")
+    take[kind](list, first, second)
+  end
+  pipe:close()
+  for _, path in ipairs(paths) do os.remove(path) end
+  return list
+end
+
+--- The decoded value of a field in what was read.
+function judge.header(part, name)
+  for _, field in ipairs(part.headers) do
+    if field[1]:lower() == name:lower() then return field[2] end
+  end
+end
+
+return judge
