@@ -1,4 +1,5 @@
-/* smtplib.core.now(): seconds on a clock that never goes back. */
+/* smtplib.core.now(): seconds on a clock that never goes back, and
+ * smtplib.core.wall(): seconds since 1970 with their fractions. */
 #include "binding/binding.h"
 #include "os/clock.h"
 
@@ -7,8 +8,14 @@ static int now(lua_State *L) {
   return 1;
 }
 
+static int wall(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)smtp_clock_wall());
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"now", now},
+    {"wall", wall},
     {NULL, NULL},
 };
 

@@ -114,7 +114,7 @@ smtp_next smtp_engine_next(smtp_engine *e, smtp_event *event) {
 
     /* A TLS alert may still be on its way out. */
     (void)smtp_engine_output(e, &waiting);
-    return waiting && e->tls ? SMTP_NEXT_SEND : SMTP_NEXT_FAILED;
+    return waiting && e->tls && !e->ended ? SMTP_NEXT_SEND : SMTP_NEXT_FAILED;
   }
   if (handshake_is_over(e, event)) return SMTP_NEXT_EVENT;
   if (e->tls && !e->tls_announced && !e->ended) return next_on_wire(e);
@@ -123,7 +123,7 @@ smtp_next smtp_engine_next(smtp_engine *e, smtp_event *event) {
   if (smtp_session_take_done(e, event)) return SMTP_NEXT_EVENT;
   if (e->state == SMTP_STATE_CLOSED) return SMTP_NEXT_IDLE;
   if (was_interrupted(e)) return fail_next(e, SMTP_ERR_UNSOLICITED);
-  if (e->ended && smtp_queue_count(&e->queue))
+  if (e->ended && (smtp_queue_count(&e->queue) || smtp_session_pending(e)))
     return fail_next(e, SMTP_ERR_CLOSED);
   smtp_session_produce(e);
   if (e->failure == SMTP_OK && e->content_open &&

@@ -249,8 +249,13 @@ bool smtp_session_take_done(smtp_engine *e, smtp_event *event) {
 }
 
 smtp_error smtp_engine_content_end(smtp_engine *e) {
+  size_t before = smtp_buf_len(&e->plain);
+
   if (!e->content_open) return SMTP_ERR_STATE;
   smtp_body_end(&e->body, &e->plain);
+  smtp_trace_bytes(&e->trace, SMTP_DIRECTION_SENT,
+                   smtp_buf_data(&e->plain) + before,
+                   smtp_buf_len(&e->plain) - before);
   write_dot(e);
   return e->plain.failed ? SMTP_ERR_NOMEM : SMTP_OK;
 }

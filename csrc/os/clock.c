@@ -14,6 +14,13 @@ double smtp_clock_now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+double smtp_clock_wall(void) {
+  struct timespec t;
+
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 double smtp_clock_earlier(double one, double other) {
   return one < other ? one : other;
 }

@@ -4,6 +4,8 @@
 #define SMTP_OS_CLOCK_H
 
 double smtp_clock_now(void);
+/* Seconds since 1970, which may jump: for people, not for deadlines. */
+double smtp_clock_wall(void);
 double smtp_clock_earlier(double one, double other);
 
 /* What poll wants to hear: milliseconds until `deadline`, rounded up, at most

@@ -1,0 +1,107 @@
+-- Options of the SMTP classes: positional arguments in Python's order, or one
+-- table. Unknown names and wrong types are misuse and raise.
+local misuse = require "smtplib.misuse"
+
+local options = {}
+
+local names = {
+  host = "string", port = "number|string", local_hostname = "string", source_address = "table",
+  timeout = "number|table", tls = "boolean|string", context = "userdata|table", tls_options = "table",
+  user = "string", username = "string", password = "string", auth = "table", debuglevel = "number|boolean",
+  trace = "function", transport = "table|userdata|function", limits = "table", command_timeouts = "table",
+  allow_insecure_auth = "boolean", add_missing_headers = "boolean",
+}
+
+local tls_modes = { [false] = true, starttls = true, implicit = true, opportunistic = true }
+
+local function check_seconds(value, what, func, level)
+  if type(value) ~= "number" or value ~= value or value <= 0 then
+    misuse.argument(what, func, "a positive number of seconds expected, got " .. tostring(value), level + 1)
+  end
+  return value
+end
+
+---`timeout` as {connect=, send=, read=}; 60 seconds where nothing is said.
+function options.timeouts(timeout, func, level)
+  if timeout == nil then timeout = 60 end
+  if type(timeout) ~= "table" then
+    check_seconds(timeout, "timeout", func, level + 1)
+    return { connect = timeout, send = timeout, read = timeout }
+  end
+  local result = {}
+  for name in pairs(timeout) do
+    if name ~= "connect" and name ~= "send" and name ~= "read" then
+      misuse.raise("unknown option 'timeout." .. tostring(name) .. "'", level)
+    end
+  end
+  for _, name in ipairs { "connect", "send", "read" } do
+    result[name] = check_seconds(timeout[name] or 60, "timeout." .. name, func, level + 1)
+  end
+  return result
+end
+
+local function check_table(given, func, level)
+  for name, value in pairs(given) do
+    local wanted = names[name]
+    if not wanted then misuse.raise("unknown option '" .. tostring(name) .. "'", level) end
+    misuse.check(value, wanted, name, func, level)
+  end
+  for name, value in pairs(given.command_timeouts or {}) do
+    check_seconds(value, "command_timeouts." .. tostring(name), func, level + 1)
+  end
+  for name, value in pairs(given.limits or {}) do
+    if name ~= "reply_line" and name ~= "reply_lines" then
+      misuse.raise("unknown option 'limits." .. tostring(name) .. "'", level)
+    end
+    misuse.check(value, "number", "limits." .. name, func, level)
+  end
+end
+
+local function check_source(source, func, level)
+  if source == nil then return end
+  if type(source[1]) ~= "string" or (source[2] ~= nil and type(source[2]) ~= "number") then
+    misuse.argument("source_address", func, "{host, port} expected", level)
+  end
+end
+
+local function check_mode(mode, func, level)
+  if mode ~= nil and not tls_modes[mode] then
+    misuse.argument("tls", func, "false, 'starttls', 'implicit' or 'opportunistic' expected, got '"
+      .. tostring(mode) .. "'", level)
+  end
+end
+
+local function check_credentials(result, func, level)
+  if result.user and result.password == nil then
+    misuse.argument("password", func, "string expected, got no value", level)
+  end
+end
+
+---@param func string       "SMTP", for errors
+---@param positional string[] the names of positional arguments
+---@return table            a fresh table of checked options
+function options.collect(func, positional, level, ...)
+  local first = ...
+  local result = {}
+  if type(first) == "table" then
+    check_table(first, func, level + 1)
+    for name, value in pairs(first) do result[name] = value end
+  else
+    local arguments = { n = select("#", ...), ... }
+    if arguments.n > #positional then misuse.raise(("too many arguments to '%s'"):format(func), level) end
+    for i, name in ipairs(positional) do
+      if arguments[i] ~= nil then misuse.check(arguments[i], names[name], name, func, level) end
+      result[name] = arguments[i]
+    end
+  end
+  if result.host == "" then result.host = nil end
+  result.user = result.user or result.username
+  check_source(result.source_address, func, level + 1)
+  check_mode(result.tls, func, level + 1)
+  check_credentials(result, func, level + 1)
+  result.timeouts = options.timeouts(result.timeout, func, level + 1)
+  if result.timeout == nil then result.timeout = 60 end
+  return result
+end
+
+return options

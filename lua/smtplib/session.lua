@@ -1,0 +1,258 @@
+-- The pump: the only loop, the same for every host. It flushes what the core
+-- has to send, fills the core with what the transport received, and stops when
+-- the core has something to say. Also the one place where a failed connection
+-- is closed and gets its error table.
+local core = require "smtplib.core"
+local errors = require "smtplib.errors"
+
+---@class smtplib.Session
+---@field core userdata|nil       the engine; nil when closed
+---@field transport table|userdata|nil
+---@field tls boolean             encrypted
+---@field tracer function|nil     tracer(direction, bytes), secrets masked
+---@field failed table|nil        the last failure's error table
+local Session = {}
+Session.__index = Session
+Session.__name = "smtplib.session"
+
+---A session over a connected transport; the greeting is expected next.
+---@param transport table|userdata
+---@param options table lmtp, limits, tracer, command_timeouts, timeouts
+---@return smtplib.Session? session
+---@return smtplib.Error? err
+function Session.new(transport, options)
+  local limits = options.limits or {}
+  local engine, name, sentence = core.engine(options.lmtp, limits.reply_line, limits.reply_lines)
+  if not engine then return nil, errors.from_core(name, sentence) end
+  local self = setmetatable({
+    core = engine,
+    transport = transport,
+    tls = false,
+    tracer = options.tracer,
+    command_timeouts = options.command_timeouts,
+    timeouts = options.timeouts,
+  }, Session)
+  if self.tracer then engine:trace(true) end
+  return self
+end
+
+function Session:is_open()
+  return self.core ~= nil
+end
+
+---Close at once, whatever the state.
+function Session:close()
+  local transport, engine = self.transport, self.core
+  self.core, self.transport = nil, nil
+  if engine then engine:release() end
+  if transport then transport:close() end
+end
+
+---Close after QUIT has been answered: TLS says goodbye too.
+function Session:shutdown()
+  if self.tls and self.core then
+    self.core:stop_tls()
+    local bytes = self.core:output()
+    if bytes then self.transport:send(bytes) end
+  end
+  self:close()
+end
+
+-- A server's name for what it broke: a stream that failed may still answer an
+-- old question to the next reader, so no failed one is ever used again.
+local lost = { closed = true, ECONNRESET = true, EPIPE = true, ECONNABORTED = true }
+
+local function make_error(self, name, sentence, command)
+  local fields = { command = command }
+  if self.serial and self.core:may_be_delivered(self.serial) then fields.delivery = "unknown" end
+  if lost[name] then
+    local err = errors.SMTPServerDisconnected(sentence or "connection lost")
+    err.code, err.command, err.delivery = name, command, fields.delivery or "none"
+    return err
+  end
+  local err = errors.from_core(name, sentence, fields)
+  if err:is(errors.SMTPTLSError) then
+    local reason, verify_code = self.core:tls_failure()
+    if reason and reason ~= "" then err.reason, err.verify_code = reason, verify_code end
+  end
+  return err
+end
+
+-- Every failure of the connection passes here.
+function Session:fail(name, sentence, command)
+  self:drain()
+  local err = make_error(self, name, sentence, command or self:awaited())
+  self.failed = err
+  self:close()
+  return nil, err
+end
+
+---The command whose reply is being waited for, as errors name it.
+function Session:awaited()
+  local command = self.core and self.core:awaited()
+  if command == "message" then return "DATA" end
+  return command ~= "" and command or nil
+end
+
+---Hand what was recorded of the dialogue to the tracer.
+function Session:drain()
+  if not self.tracer or not self.core then return end
+  while true do
+    local direction, bytes = self.core:take_trace()
+    if not direction then return end
+    self.tracer(direction, bytes)
+  end
+end
+
+local function flush(self)
+  local transport = self.transport
+  if transport.flush then return transport:flush(self.core) end
+  return transport:send(self.core:output())
+end
+
+local function fill(self)
+  local transport, engine = self.transport, self.core
+  if transport.fill then return transport:fill(engine) end
+  local bytes, name, sentence = transport:receive()
+  if bytes then
+    engine:input(bytes)
+  elseif name == "closed" then
+    engine:input_end()
+  else
+    return nil, name, sentence
+  end
+  return true
+end
+
+-- How long to wait for the reply that is due, where the caller set it apart.
+local function apply_timeout(self)
+  local special = self.command_timeouts
+  if not special then return end
+  local command = self.core:awaited()
+  local key = command == "message" and "data_final" or command:lower()
+  local seconds = special[key] or special[command] or self.timeouts.read
+  if self.transport.settimeouts then
+    self.transport:settimeouts(self.timeouts.connect, self.timeouts.send, seconds)
+  else
+    self.transport:settimeout(seconds)
+  end
+end
+
+---The next thing that the core has to say: see csrc/binding/lengine_events.c.
+---A failure has closed the session and comes as "failed", err.
+function Session:wait()
+  local engine = self.core
+  if not engine then return "failed", self.failed end
+  while true do
+    local what, a, b, c, d, e, f = engine:next()
+    if self.tracer then self:drain() end
+    local ok, name, sentence
+    if what == "send" then
+      ok, name, sentence = flush(self)
+    elseif what == "receive" then
+      apply_timeout(self)
+      ok, name, sentence = fill(self)
+    elseif what == "failed" then
+      ok, name, sentence = nil, a, b
+    else
+      return what, a, b, c, d, e, f
+    end
+    if not ok then
+      local _, err = self:fail(name, sentence)
+      return "failed", err
+    end
+  end
+end
+
+---Look whether the server said something unasked before a command is sent.
+function Session:listen()
+  if self.core and self.transport.idle_check then self.transport:idle_check(self.core) end
+end
+
+-- The core refused to queue it: nothing was sent, the session stays usable.
+local function refused(name, sentence, command)
+  return nil, errors.from_core(name, sentence, { command = command })
+end
+
+---Queue a command without waiting.
+---@return true|nil, smtplib.Error?
+function Session:queue(verb, args, raw)
+  local ok, name, sentence = self.core:command(verb, args, raw)
+  if not ok then return refused(name, sentence, verb) end
+  return true
+end
+
+---The reply to what was queued. 421 closes.
+---@return integer|nil code
+---@return string|smtplib.Error text
+---@return string? enhanced
+function Session:reply()
+  while true do
+    local what, command, code, text, enhanced = self:wait()
+    if what == "failed" then return nil, command end
+    if what == "reply" then
+      if code == 421 or self.core:is_closed() then self:shutdown() end
+      return code, text, enhanced
+    end
+    if what == "idle" then return self:fail("closed", "the connection has been closed") end
+  end
+end
+
+---Send what is queued without waiting for a reply.
+---@return true|nil, smtplib.Error?
+function Session:push()
+  while self.core do
+    local what, a, b = self.core:next()
+    self:drain()
+    if what == "failed" then return self:fail(a, b) end
+    if what ~= "send" then return true end
+    local ok, name, sentence = flush(self)
+    if not ok then return self:fail(name, sentence) end
+  end
+end
+
+---Await a reply although nothing may be outstanding.
+function Session:expect()
+  local ok, name, sentence = self.core:expect()
+  if not ok then return refused(name, sentence) end
+  return true
+end
+
+---Bytes as they are.
+function Session:raw(bytes)
+  local ok, name, sentence = self.core:raw(bytes)
+  if not ok then return refused(name, sentence) end
+  return self:push()
+end
+
+function Session:set_tracer(tracer)
+  self.tracer = tracer
+  if self.core then self.core:trace(tracer ~= nil) end
+end
+
+---One command and its reply.
+function Session:command(verb, args, raw)
+  self:listen()
+  local ok, err = self:queue(verb, args, raw)
+  if not ok then return nil, err end
+  return self:reply()
+end
+
+---Start TLS and run the handshake.
+---@param context userdata
+---@param host string  the name to verify
+---@param peer string  names the server in the cache of sessions
+---@return true|nil, smtplib.Error?
+function Session:start_tls(context, host, peer)
+  local ok, name, sentence = self.core:start_tls(context, host, peer)
+  if not ok then return self:fail(name, sentence, "STARTTLS") end
+  self.tls = true
+  local what, err = self:wait()
+  if what == "failed" then
+    err.command = "STARTTLS"
+    return nil, err
+  end
+  return true
+end
+
+return Session

@@ -1,0 +1,408 @@
+-- The classes SMTP, SMTP_SSL and LMTP: connecting, the single commands, and the
+-- state that Python's programs look at. What is larger lives in smtplib.smtp.*:
+-- login (AUTH), tls (STARTTLS), send (transactions).
+local core = require "smtplib.core"
+local endpoint = require "smtplib.endpoint"
+local errors = require "smtplib.errors"
+local log = require "smtplib.log"
+local misuse = require "smtplib.misuse"
+local options = require "smtplib.options"
+local Session = require "smtplib.session"
+local transports = require "smtplib.transport"
+
+---@class smtplib.SMTP
+---@field sock userdata|table|nil  the transport; nil when not connected
+---@field timeout number|table
+---@field local_hostname string|nil
+---@field source_address table|nil
+---@field debuglevel integer
+---@field default_port integer
+---@field ehlo_msg string
+---@field ehlo_resp string|nil
+---@field helo_resp string|nil
+---@field does_esmtp boolean
+---@field esmtp_features table<string, string>
+---@field user string|nil
+---@field password string|nil
+local SMTP = { debuglevel = 0, default_port = 25, ehlo_msg = "ehlo", does_esmtp = false }
+
+local positional = { "host", "port", "local_hostname", "timeout", "source_address" }
+
+-- What the server said of itself does not outlive the connection, nor the start
+-- of TLS on it.
+function SMTP:forget_greeting()
+  self.ehlo_resp, self.helo_resp, self.does_esmtp, self.said_helo = nil, nil, false, nil
+  self.esmtp_features = {}
+end
+
+local function not_connected()
+  return nil, errors.SMTPServerDisconnected("please run connect() first")
+end
+
+---@return boolean true while commands can be sent
+function SMTP:is_open()
+  return self.session ~= nil and self.session:is_open()
+end
+
+-- The session to send a command on, or nil and an error.
+function SMTP:open_session()
+  if self:is_open() then return self.session end
+  return not_connected()
+end
+
+-- After a call that may have closed the session: the object shows it.
+local function settle(self, first, ...)
+  if not self:is_open() then
+    self.session, self.sock = nil, nil
+    self:forget_greeting()
+  end
+  return first, ...
+end
+SMTP.settle = settle
+
+local function tracer_of(self)
+  local level, trace = self.debuglevel, self.options.trace
+  local debug_tracer = level > 0 and log.tracer(level)
+  if not debug_tracer and not trace then return nil end
+  local guard = require "smtplib.guard"
+  return function(direction, bytes)
+    if debug_tracer then debug_tracer(direction, bytes) end
+    if trace then guard.call(trace, direction == ">" and "send" or "receive", bytes) end
+  end
+end
+
+local function new_transport(self)
+  local given = self.options.transport
+  if type(given) == "function" then return given() end
+  return given or transports.choose()
+end
+
+local function apply_timeouts(transport, timeouts)
+  if transport.settimeouts then
+    transport:settimeouts(timeouts.connect, timeouts.send, timeouts.read)
+  elseif transport.settimeout then
+    transport:settimeout(timeouts.read)
+  end
+end
+
+local function dial(self, host, port)
+  local transport = new_transport(self)
+  if self.debuglevel > 0 then
+    log.line(self.debuglevel, "connect", ("to ('%s', %d)"):format(host, port))
+  end
+  local timeouts = options.timeouts(self.timeout, self.class_name, 0)
+  apply_timeouts(transport, timeouts)
+  local ok, name, sentence = transport:connect(host, port,
+    { source_address = self.source_address, timeout = timeouts })
+  if not ok then
+    transport:close()
+    return nil, errors.from_core(name, sentence, { command = "connect", delivery = "none" })
+  end
+  self.sock = transport
+  return Session.new(transport, {
+    lmtp = self.lmtp,
+    limits = self.options.limits,
+    command_timeouts = self.options.command_timeouts,
+    timeouts = timeouts,
+    tracer = tracer_of(self),
+  })
+end
+
+-- Dots make a host name worth telling; else the address we come from. No DNS
+-- query for it, ever.
+local function name_self(self)
+  if self.local_hostname then return end
+  local name = core.gethostname() or ""
+  if name:find(".", 1, true) then
+    self.local_hostname = name
+  else
+    self.local_hostname = self.sock.local_literal and self.sock:local_literal() or "[127.0.0.1]"
+  end
+end
+
+---Connect and read the greeting, whatever it says.
+---@param host? string  default "localhost"; "host:port", "[::1]", "unix:/path"
+---@param port? integer
+---@param source_address? table {host, port}
+---@return integer|nil code
+---@return string|smtplib.Error message
+---@return string? enhanced_code
+function SMTP:connect(host, port, source_address)
+  if host ~= nil then misuse.check(host, "string", "host", "connect") end
+  if host == "" then host = nil end
+  self.source_address = source_address or self.source_address
+  host, port = endpoint.parse(host or "localhost", port, self.default_port, "connect", 1)
+  self:close()
+  local session, err = dial(self, host, port)
+  if not session then return settle(self, nil, err) end
+  self.session, self.host, self.port = session, host, port
+  name_self(self)
+  if self.implicit_tls then
+    local ok, failure = self:begin_tls(self.context)
+    if not ok then return settle(self, nil, failure) end
+  end
+  local code, message, enhanced = session:reply()
+  if not code then message.command = "greeting" end
+  return settle(self, code, message, enhanced)
+end
+
+---Close without a word. Fine on a closed object.
+---@return true
+function SMTP:close()
+  if self.session then self.session:close() end
+  return settle(self, true)
+end
+
+---Send one command and return its reply, whatever it is.
+---@param verb string
+---@param args? string
+---@return integer|nil code
+---@return string|smtplib.Error message
+---@return string? enhanced_code
+function SMTP:docmd(verb, args)
+  misuse.check(verb, "string", "verb", "docmd")
+  if args ~= nil then misuse.check(args, "string|number", "args", "docmd") end
+  local session, err = self:open_session()
+  if not session then return nil, err end
+  return settle(self, session:command(verb, args and tostring(args), true))
+end
+
+---Send one command without reading its reply (see getreply).
+---@return true|nil ok
+---@return smtplib.Error? err
+function SMTP:putcmd(verb, args)
+  misuse.check(verb, "string", "verb", "putcmd")
+  if args ~= nil then misuse.check(args, "string|number", "args", "putcmd") end
+  local session, err = self:open_session()
+  if not session then return nil, err end
+  session:listen()
+  local ok, failure = session:queue(verb, args and tostring(args), true)
+  if not ok then return nil, failure end
+  return settle(self, session:push())
+end
+
+---Read one reply.
+function SMTP:getreply()
+  local session, err = self:open_session()
+  if not session then return nil, err end
+  local ok, failure = session:expect()
+  if not ok then return nil, failure end
+  return settle(self, session:reply())
+end
+
+---Send bytes as they are.
+---@return true|nil ok
+---@return smtplib.Error? err
+function SMTP:send(bytes)
+  misuse.check(bytes, "string", "bytes", "send")
+  local session, err = self:open_session()
+  if not session then return nil, err end
+  return settle(self, session:raw(bytes))
+end
+
+-- A plain command and its reply.
+local function command(self, verb, args)
+  local session, err = self:open_session()
+  if not session then return nil, err end
+  return settle(self, session:command(verb, args))
+end
+
+local function greeting_name(self, name, func)
+  if name ~= nil then misuse.check(name, "string", "name", func, 1) end
+  return name and name ~= "" and name or self.local_hostname
+end
+
+---@param name? string default: local_hostname
+function SMTP:helo(name)
+  name = greeting_name(self, name, "helo")
+  local code, message, enhanced = command(self, "HELO", name)
+  if code then
+    self.helo_resp, self.said_helo = message, code >= 200 and code < 300
+    self.esmtp_features, self.does_esmtp = {}, false
+  end
+  return code, message, enhanced
+end
+
+---Ask what the server offers (EHLO; LHLO for LMTP) and remember it.
+---@param name? string default: local_hostname
+function SMTP:ehlo(name)
+  name = greeting_name(self, name, "ehlo")
+  local code, message, enhanced = command(self, self.ehlo_msg:upper(), name)
+  if not code then return nil, message end
+  self.ehlo_resp = message
+  self.does_esmtp = code >= 200 and code < 300
+  self.esmtp_features = self.does_esmtp and self:is_open() and self.session.core:features() or {}
+  return code, message, enhanced
+end
+
+---EHLO, or HELO where EHLO is refused, unless one was answered already.
+---@return true|nil ok
+---@return smtplib.Error? err SMTPHeloError
+function SMTP:ehlo_or_helo_if_needed()
+  if not self:is_open() then return not_connected() end
+  if self.does_esmtp or self.said_helo then return true end
+  local code, message, enhanced = self:ehlo()
+  if not code then return nil, message end
+  if self.does_esmtp then return true end
+  local verb = self.ehlo_msg:upper()
+  if not self.lmtp and code ~= 421 then
+    code, message, enhanced = self:helo()
+    if not code then return nil, message end
+    if self.said_helo then return true end
+    verb = "HELO"
+  end
+  local err = errors.SMTPHeloError(code, message, enhanced)
+  err.command = verb
+  return nil, err
+end
+
+---True if the server offered the extension, in any case.
+---@param name string
+---@return boolean
+function SMTP:has_extn(name)
+  misuse.check(name, "string", "name", "has_extn")
+  return self.esmtp_features[name:lower()] ~= nil
+end
+
+function SMTP:help(topic)
+  if topic ~= nil then misuse.check(topic, "string", "topic", "help") end
+  return command(self, "HELP", topic)
+end
+
+function SMTP:noop()
+  return command(self, "NOOP")
+end
+
+function SMTP:rset()
+  return command(self, "RSET")
+end
+
+-- VRFY and EXPN take an address or a name: what is no address goes as it is.
+local function bare(address)
+  local spec, kind = core.parse_path(address)
+  return spec and kind ~= "address" and spec ~= "" and spec or address
+end
+
+---@param address string
+function SMTP:verify(address)
+  misuse.check(address, "string", "address", "verify")
+  return command(self, "VRFY", bare(address))
+end
+SMTP.vrfy = SMTP.verify
+
+---@param address string
+function SMTP:expn(address)
+  misuse.check(address, "string", "address", "expn")
+  return command(self, "EXPN", bare(address))
+end
+
+---Say goodbye and close. What the server answers is handed back.
+function SMTP:quit()
+  local code, message, enhanced = command(self, "QUIT")
+  if self.session then self.session:shutdown() end
+  return settle(self, code, message, enhanced)
+end
+
+---@param level integer 0: off; 1: the dialogue; 2: with the time of day
+function SMTP:set_debuglevel(level)
+  if level == true then level = 1 end
+  level = level or 0
+  misuse.check(level, "number", "level", "set_debuglevel")
+  self.debuglevel = level
+  if self.session then self.session:set_tracer(tracer_of(self)) end
+end
+
+local function greet(self)
+  local code, message, enhanced = self:connect(self.options.host, self.options.port)
+  if not code then return nil, message end
+  if code == 220 then return true end
+  self:close()
+  local err = errors.SMTPConnectError(code, message, enhanced)
+  err.command = "greeting"
+  return nil, err
+end
+
+-- Connect, encrypt and log in as the options say.
+local function start(self)
+  local ok, err = greet(self)
+  if ok then ok, err = self:apply_tls_option() end
+  if ok then ok, err = self:apply_credentials() end
+  if ok then return self end
+  self:close()
+  return nil, err
+end
+
+---Connect again as at first: greeting, TLS, login.
+---@return true|nil ok
+---@return smtplib.Error? err
+function SMTP:reconnect()
+  local again, err = start(self)
+  return again and true or nil, err
+end
+
+local function init(class, given)
+  local self = setmetatable({ options = given, class_name = class.class_name, esmtp_features = {} }, class.instance)
+  self.timeout = given.timeout
+  self.local_hostname = given.local_hostname
+  self.source_address = given.source_address
+  self.user, self.password = given.user, given.password
+  self.context = given.context
+  self.add_missing_headers = given.add_missing_headers ~= false
+  if class.implicit_tls and given.tls == nil then given.tls = "implicit" end
+  self.implicit_tls = given.tls == "implicit"
+  if given.tls == "implicit" and not class.implicit_tls then self.default_port = 465 end
+  if given.debuglevel then self:set_debuglevel(given.debuglevel) end
+  return self
+end
+
+local function construct(class, ...)
+  local given = options.collect(class.class_name, class.positional, 2, ...)
+  if given.host then
+    endpoint.parse(given.host, given.port, class.default_port, class.class_name, 2)
+  end
+  local self = init(class, given)
+  local ok, err = self:take_tls_options(2)
+  if not ok then return nil, err end
+  if not given.host then return self end
+  return start(self)
+end
+
+-- Leaving a block by an error must not look like a wish to be done.
+local function close_block(self, err)
+  if err == nil and self:is_open() then
+    self:quit()
+  end
+  self:close()
+end
+
+local function define(class, parent, name, fields)
+  for key, value in pairs(fields) do class[key] = value end
+  class.class_name = name
+  class.instance = {
+    __index = class,
+    __name = "smtplib." .. name,
+    __close = close_block,
+    __gc = function(self) self:close() end,
+    __tostring = function(self)
+      local where = self:is_open() and (self.host .. ":" .. self.port) or "not connected"
+      return ("smtplib.%s (%s)"):format(name, where)
+    end,
+  }
+  return setmetatable(class, { __index = parent, __call = construct, __name = "smtplib.class",
+    __tostring = function() return "smtplib." .. name end })
+end
+
+local ssl_positional = { "host", "port", "local_hostname", "timeout", "source_address", "context" }
+local lmtp_positional = { "host", "port", "local_hostname", "source_address", "timeout" }
+
+define(SMTP, nil, "SMTP", { positional = positional })
+local SMTP_SSL = define({}, SMTP, "SMTP_SSL",
+  { positional = ssl_positional, default_port = 465, implicit_tls = true })
+local LMTP = define({}, SMTP, "LMTP",
+  { positional = lmtp_positional, default_port = 2003, ehlo_msg = "lhlo", lmtp = true })
+
+require("smtplib.smtp.tls").extend(SMTP)
+require("smtplib.smtp.login").extend(SMTP)
+require("smtplib.smtp.send").extend(SMTP)
+
+return { SMTP = SMTP, SMTP_SSL = SMTP_SSL, LMTP = LMTP }

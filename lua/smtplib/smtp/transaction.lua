@@ -1,0 +1,208 @@
+-- One mail transaction on a session: queue it whole, feed the message, collect
+-- the replies, and say what became of it.
+local errors = require "smtplib.errors"
+
+local transaction = {}
+
+---@class smtplib.Outcome
+---@field refused table<string, table> {code, text, enhanced} by address
+---@field reply table|nil              {code, text, enhanced} of the message
+
+local function is_positive(code)
+  return code >= 200 and code < 300
+end
+
+local function reply_error(class, reply, command, ...)
+  local err = class(reply[1], reply[2], ...)
+  err.command = command
+  if reply[3] and not err.enhanced_code then
+    err.enhanced_code = reply[3]
+  end
+  return err
+end
+
+-- What the replies so far amount to: an error, or nil while nothing is decided.
+local function verdict(t)
+  if t.sender then
+    return reply_error(errors.SMTPSenderRefused, t.sender, "MAIL", t.from, t.sender[3])
+  end
+  if t.refusals > 0 and t.accepted == 0 or t.cut_off then
+    local err = errors.SMTPRecipientsRefused(t.refused)
+    err.command = "RCPT"
+    return err
+  end
+  if t.data then return reply_error(errors.SMTPDataError, t.data, "DATA", t.data[3]) end
+  if t.delivered or not t.reply then return nil end
+  if t.lmtp then
+    local err = errors.SMTPRecipientsRefused(t.refused)
+    err.command = "DATA"
+    return err
+  end
+  return reply_error(errors.SMTPDataError, t.reply, "DATA", t.reply[3])
+end
+
+local function refuse(t, number, reply)
+  local one = t.recipients[number]
+  if not one then return end
+  t.refused[one.key] = reply
+end
+
+local handlers = {}
+
+function handlers.MAIL(t, code, reply)
+  if not is_positive(code) then t.sender = reply end
+end
+
+function handlers.RCPT(t, code, reply, number)
+  if is_positive(code) then
+    t.accepted = t.accepted + 1
+    return
+  end
+  t.refusals = t.refusals + 1
+  refuse(t, number, reply)
+  if code == 421 then t.cut_off = true end
+end
+
+function handlers.DATA(t, code, reply)
+  if code < 300 or code > 399 then t.data = reply end
+end
+
+function handlers.message(t, code, reply, number)
+  t.reply = t.reply or reply
+  if is_positive(code) then
+    t.delivered = true
+    t.reply = reply
+  elseif t.lmtp then
+    refuse(t, number, reply)
+  end
+end
+
+local function take_reply(t, command, code, text, enhanced, number, moot)
+  local handler = handlers[command]
+  if handler and not moot then handler(t, code, { code, text, enhanced }, number) end
+end
+
+-- Feed the next chunk; when there is none to be had, the connection is cut
+-- before the final dot, so that the server takes nothing.
+local function feed(session, t)
+  local opened = t.content
+  if opened.text then
+    session.core:content(opened.text, true)
+    return true
+  end
+  local chunk, err = opened.pull()
+  if session.core == nil then return nil, session.failed end
+  if err then
+    session:close()
+    return nil, err
+  end
+  session.core:content(chunk or "", chunk == nil)
+  return true
+end
+
+local function conclude(session, t)
+  if session.core and session.core:is_closed() then session:close() end
+  session.serial = nil
+  local err = verdict(t)
+  if err then return nil, err end
+  return t
+end
+
+local function run(session, t)
+  while true do
+    local what, a, b, c, d, e, f = session:wait()
+    if what == "reply" then
+      take_reply(t, a, b, c, d, e, f)
+    elseif what == "content" then
+      local ok, err = feed(session, t)
+      if not ok then return nil, err end
+    elseif what == "done" then
+      return conclude(session, t)
+    elseif what == "failed" then
+      -- Lost while resetting: what had been decided before stands.
+      session.serial = nil
+      local err = verdict(t)
+      if t.delivered and not err then return t end
+      return nil, err or a
+    else
+      return session:fail("closed", "the connection has been closed")
+    end
+  end
+end
+
+local function queue(engine, mail, rcpts)
+  local serial, name, sentence = engine:begin(mail)
+  if not serial then return nil, name, sentence, "MAIL" end
+  for _, rcpt in ipairs(rcpts) do
+    local ok
+    ok, name, sentence = engine:recipient(rcpt)
+    if not ok then return nil, name, sentence, "RCPT" end
+  end
+  local ok
+  ok, name, sentence = engine:commit()
+  if not ok then return nil, name, sentence, "DATA" end
+  return serial
+end
+
+local function new(opened, recipients, from, lmtp)
+  return {
+    content = opened, recipients = recipients, from = from, lmtp = lmtp,
+    refused = {}, accepted = 0, refusals = 0,
+  }
+end
+
+---Send one message.
+---@param session smtplib.Session
+---@param mail string    arguments of MAIL
+---@param rcpts string[] arguments of each RCPT
+---@param opened smtplib.Content
+---@param recipients smtplib.Recipient[]
+---@param from string    for errors
+---@return smtplib.Outcome? outcome
+---@return smtplib.Error? err
+function transaction.send(session, mail, rcpts, opened, recipients, from, lmtp)
+  session:listen()
+  local serial, name, sentence, command = queue(session.core, mail, rcpts)
+  if not serial then return nil, errors.from_core(name, sentence, { command = command }) end
+  session.serial = serial
+  return run(session, new(opened, recipients, from, lmtp))
+end
+
+-- DATA by hand: every reply to the message is handed back.
+local function collect(session, t)
+  local replies = {}
+  while true do
+    local what, a, b, c, d = session:wait()
+    if what == "reply" then
+      if a == "DATA" and (b < 300 or b > 399) then
+        t.data = { b, c, d }
+      elseif a == "message" then
+        replies[#replies + 1] = { b, c, d }
+      end
+    elseif what == "content" then
+      local ok, err = feed(session, t)
+      if not ok then return nil, err end
+    elseif what == "done" then
+      if session.core:is_closed() then session:close() end
+      session.serial = nil
+      if t.data then return nil, verdict(t) end
+      return replies
+    else
+      session.serial = nil
+      return nil, what == "failed" and a or session.failed
+    end
+  end
+end
+
+---DATA and the message in a transaction that the caller built.
+---@return table[]|nil replies {code, text, enhanced}…
+---@return smtplib.Error? err
+function transaction.data(session, opened)
+  session:listen()
+  local serial, name, sentence = session.core:data()
+  if not serial then return nil, errors.from_core(name, sentence, { command = "DATA" }) end
+  session.serial = serial
+  return collect(session, new(opened, {}, nil, false))
+end
+
+return transaction
