@@ -87,17 +87,8 @@ local function session_options(options, context)
   return copy
 end
 
--- PUC 5.1 and LuaJIT collect userdata with __gc, but no tables.
-local function collect_with(self)
-  local newproxy = rawget(_G, "newproxy")
-  if not newproxy then return end
-  self.proxy = newproxy(true)
-  local child_process, files = self.child, self.files
-  getmetatable(self.proxy).__gc = function() M.release(child_process, files) end
-end
-
----End a sink's process and remove its files. Internal.
-function M.release(process, files)
+-- End the process and remove its files.
+local function release(process, files)
   if is_child then return end
   process:kill()
   process:wait(5)
@@ -105,6 +96,15 @@ function M.release(process, files)
     os.remove(files[i])
     files[i] = nil
   end
+end
+
+-- PUC 5.1 and LuaJIT collect userdata with __gc, but no tables.
+local function collect_with(self)
+  local newproxy = rawget(_G, "newproxy")
+  if not newproxy then return end
+  self.proxy = newproxy(true)
+  local child_process, files = self.child, self.files
+  getmetatable(self.proxy).__gc = function() release(child_process, files) end
 end
 
 ---Start a mail server in a child process.
@@ -271,7 +271,7 @@ function Sink:stop()
   ask(self, "stats")
   self.channel:close()
   self.channel = nil
-  M.release(self.child, self.files)
+  release(self.child, self.files)
   return true
 end
 
@@ -281,7 +281,7 @@ function Sink:__tostring()
 end
 
 function Sink:__gc()
-  if self.channel then M.release(self.child, self.files) end
+  if self.channel then release(self.child, self.files) end
 end
 
 Sink.__close = Sink.stop

@@ -83,6 +83,12 @@ describe("a sink session", function()
     end
   end)
 
+  it("keeps the bytes of the wire when asked", function()
+    local message = deliver("..a\r\n.\r\n", { keep_wire = true }).messages[1]
+    assert.same({ ".a\r\n", "..a\r\n.\r\n" }, { message.data, message.wire })
+    assert.is_nil(deliver(".\r\n").messages[1].wire)
+  end)
+
   it("answers out-of-order commands with 503", function()
     local rows = {
       { "MAIL FROM:<a@x>\r\n", "503" }, { "EHLO me\r\nRCPT TO:<b@y>\r\n", "503" },
