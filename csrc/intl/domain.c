@@ -11,13 +11,14 @@
  * 255, and no code point takes more than 4. */
 #define UTF8_MAX 1020
 
-/* Status "ignored" in UTS #46's table: the mapping drops them, so what a
- * person reads and where the mail goes would differ. */
+/* What UTS #46 drops ("ignored"), so that what a person reads and where the
+ * mail goes would differ; and the three signs that only its STD3 rules forbid
+ * without ASCII showing up in the result. */
 static const struct {
   uint32_t first, last;
-} ignored[] = {
-    {0x00AD, 0x00AD}, {0x034F, 0x034F},   {0x180B, 0x180F},
-    {0x200B, 0x200B}, {0x2060, 0x2064},   {0xFE00, 0xFE0F},
+} unfit[] = {
+    {0x00AD, 0x00AD}, {0x034F, 0x034F},   {0x180B, 0x180F},   {0x200B, 0x200B},
+    {0x2060, 0x2064}, {0x2260, 0x2260},   {0x226E, 0x226F},   {0xFE00, 0xFE0F},
     {0xFEFF, 0xFEFF}, {0x1BCA0, 0x1BCA3}, {0xE0100, 0xE01EF},
 };
 
@@ -31,21 +32,21 @@ static uint32_t code_point(const char *s, size_t step) {
   return c;
 }
 
-static bool is_ignored(uint32_t c) {
+static bool is_unfit(uint32_t c) {
   size_t i;
 
-  for (i = 0; i < sizeof ignored / sizeof *ignored; i++)
-    if (c >= ignored[i].first && c <= ignored[i].last) return true;
+  for (i = 0; i < sizeof unfit / sizeof *unfit; i++)
+    if (c >= unfit[i].first && c <= unfit[i].last) return true;
   return false;
 }
 
-/* Well-formed UTF-8 without a zero byte or a code point that gets lost. */
-static bool is_visible(const char *s, size_t len) {
+/* Well-formed UTF-8 without a zero byte or an unfit code point. */
+static bool is_fit(const char *s, size_t len) {
   size_t i, step;
 
   for (i = 0; i < len; i += step) {
     step = smtp_text_utf8_step(s + i, len - i);
-    if (!step || !s[i] || is_ignored(code_point(s + i, step))) return false;
+    if (!step || !s[i] || is_unfit(code_point(s + i, step))) return false;
   }
   return true;
 }
@@ -58,10 +59,11 @@ bool smtp_domain_can_convert(void) {
   return true;
 }
 
+/* Not IDN2_USE_STD3_ASCII_RULES: libidn2 2.3 then drops what the rules forbid
+ * (space, @, full-width @) from the label instead of refusing it. What comes
+ * out is checked here. */
 static smtp_error convert(smtp_buf *out, const char *domain) {
-  enum {
-    flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES
-  };
+  enum { flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL };
   uint8_t *ascii = NULL;
   smtp_error e = SMTP_ERR_ADDRESS;
   int rc = idn2_lookup_u8((const uint8_t *)domain, &ascii, flags);
@@ -93,7 +95,7 @@ static smtp_error convert(smtp_buf *out, const char *domain) {
 smtp_error smtp_domain_to_ascii(smtp_buf *out, const char *domain, size_t len) {
   char text[UTF8_MAX + 1];
 
-  if (len > UTF8_MAX || !is_visible(domain, len)) return SMTP_ERR_ADDRESS;
+  if (len > UTF8_MAX || !is_fit(domain, len)) return SMTP_ERR_ADDRESS;
   if (!smtp_text_has_8bit(domain, len)) {
     if (!smtp_host_is_domain(domain, len)) return SMTP_ERR_ADDRESS;
     smtp_buf_add(out, domain, len);
