@@ -106,31 +106,36 @@ static smtp_next fail_next(smtp_engine *e, smtp_error why) {
   return SMTP_NEXT_FAILED;
 }
 
-smtp_next smtp_engine_next(smtp_engine *e, smtp_event *event) {
-  smtp_next next;
+/* What the failure left to be sent (a TLS alert), then the failure. */
+static smtp_next after_failure(const smtp_engine *e) {
+  size_t waiting;
 
-  if (e->failure != SMTP_OK) {
-    size_t waiting;
+  (void)smtp_engine_output(e, &waiting);
+  return waiting && e->tls && !e->ended ? SMTP_NEXT_SEND : SMTP_NEXT_FAILED;
+}
 
-    /* A TLS alert may still be on its way out. */
-    (void)smtp_engine_output(e, &waiting);
-    return waiting && e->tls && !e->ended ? SMTP_NEXT_SEND : SMTP_NEXT_FAILED;
-  }
-  if (handshake_is_over(e, event)) return SMTP_NEXT_EVENT;
-  if (e->tls && !e->tls_announced && !e->ended) return next_on_wire(e);
-  if (smtp_session_take_event(e, event)) return SMTP_NEXT_EVENT;
-  if (e->failure != SMTP_OK) return smtp_engine_next(e, event);
-  if (smtp_session_take_done(e, event)) return SMTP_NEXT_EVENT;
-  if (e->state == SMTP_STATE_CLOSED) return SMTP_NEXT_IDLE;
+/* Nothing has come: let out what may leave. */
+static smtp_next next_to_send(smtp_engine *e, smtp_event *event) {
   if (was_interrupted(e)) return fail_next(e, SMTP_ERR_UNSOLICITED);
   if (e->ended && (smtp_queue_count(&e->queue) || smtp_session_pending(e)))
     return fail_next(e, SMTP_ERR_CLOSED);
-  smtp_session_produce(e);
+  while (smtp_session_produce(e))
+    if (smtp_session_take_done(e, event)) return SMTP_NEXT_EVENT;
   if (e->failure == SMTP_OK && e->content_open &&
       smtp_session_pending(e) < SMTP_HIGH_WATER)
     return SMTP_NEXT_CONTENT;
-  next = next_on_wire(e);
-  return next;
+  return next_on_wire(e);
+}
+
+smtp_next smtp_engine_next(smtp_engine *e, smtp_event *event) {
+  if (e->failure != SMTP_OK) return after_failure(e);
+  if (handshake_is_over(e, event)) return SMTP_NEXT_EVENT;
+  if (e->tls && !e->tls_announced && !e->ended) return next_on_wire(e);
+  if (smtp_session_take_done(e, event)) return SMTP_NEXT_EVENT;
+  if (smtp_session_take_event(e, event)) return SMTP_NEXT_EVENT;
+  if (e->failure != SMTP_OK) return after_failure(e);
+  if (e->state == SMTP_STATE_CLOSED) return SMTP_NEXT_IDLE;
+  return next_to_send(e, event);
 }
 
 static smtp_error check_state(const smtp_engine *e, smtp_command c) {

@@ -51,11 +51,6 @@ static void open_content(smtp_engine *e, smtp_transaction *t) {
   e->keep_mbox_line = false;
 }
 
-static void drop(smtp_engine *e, smtp_transaction *t) {
-  smtp_queue_drop(&e->queue);
-  t->left--;
-}
-
 static void send_line(smtp_engine *e, const smtp_item *item) {
   size_t at = smtp_buf_len(&e->plain);
   bool secret = item->secret;
@@ -65,24 +60,35 @@ static void send_line(smtp_engine *e, const smtp_item *item) {
                      smtp_buf_len(&e->plain) - at, secret);
 }
 
-void smtp_session_produce(smtp_engine *e) {
+/* The unsent item is let out; false when it was left out instead. */
+static bool let_out(smtp_engine *e, const smtp_item *item) {
+  smtp_transaction *t = smtp_session_transaction(e, item->transaction);
+
+  if (t && !t->resetting && smtp_transaction_is_void(t) &&
+      e->state != SMTP_STATE_CONTENT) {
+    smtp_queue_drop(&e->queue);
+    t->left--;
+    return false;
+  }
+  if (item->command == SMTP_CMD_CONTENT)
+    open_content(e, t);
+  else
+    send_line(e, item);
+  return true;
+}
+
+bool smtp_session_produce(smtp_engine *e) {
+  bool dropped = false;
   smtp_item *item;
 
-  while (!e->content_open && !e->building &&
+  /* What is left out may end a transaction, and RSET may have to go first. */
+  while (!dropped && !e->content_open && !e->building &&
          (item = smtp_queue_unsent(&e->queue)) && may_send(e) &&
-         smtp_session_pending(e) < SMTP_HIGH_WATER) {
-    smtp_transaction *t = smtp_session_transaction(e, item->transaction);
-
-    if (t && !t->resetting && smtp_transaction_is_void(t) &&
-        e->state != SMTP_STATE_CONTENT)
-      drop(e, t);
-    else if (item->command == SMTP_CMD_CONTENT)
-      open_content(e, t);
-    else
-      send_line(e, item);
-  }
+         smtp_session_pending(e) < SMTP_HIGH_WATER)
+    dropped = !let_out(e, item);
   smtp_session_push(e);
   if (e->plain.failed) smtp_session_fail(e, SMTP_ERR_NOMEM, nothing);
+  return dropped;
 }
 
 static bool is_last_of_lmtp(const smtp_engine *e, const smtp_transaction *t) {

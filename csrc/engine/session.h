@@ -66,8 +66,9 @@ smtp_transaction *smtp_session_transaction(const smtp_engine *e,
 /* wire.c: bytes that wait to be sent; plain ones pushed through TLS. */
 size_t smtp_session_pending(const smtp_engine *e);
 void smtp_session_push(smtp_engine *e);
-/* flow.c: what leaves next, what a reply means, which transaction is over. */
-void smtp_session_produce(smtp_engine *e);
+/* flow.c: what leaves next (true: some of it was left out, so a transaction may
+ * be over), what a reply means, which transaction is over. */
+bool smtp_session_produce(smtp_engine *e);
 bool smtp_session_take_event(smtp_engine *e, smtp_event *event);
 bool smtp_session_take_done(smtp_engine *e, smtp_event *event);
 /* exchange.c: a reply to AUTH. True when `event` is to be shown. */

@@ -97,8 +97,7 @@ void smtp_engine_input_end(smtp_engine *e) {
 
   if (e->tls) {
     why = smtp_tls_input_end(e->tls);
-    if (smtp_tls_current(e->tls) == SMTP_TLS_HANDSHAKE && why != SMTP_OK)
-      tls_failed(e, why);
+    if (why != SMTP_OK && why != SMTP_ERR_TLS_TRUNCATED) tls_failed(e, why);
   }
   e->ended = true;
 }
