@@ -62,10 +62,11 @@ static int engine_gc(lua_State *L) {
   return 0;
 }
 
+/* next([terse]) */
 static int engine_next(lua_State *L) {
   engine_object *o = to_object(L, 1);
 
-  return smtp_push_next(L, o->engine, &o->content);
+  return smtp_push_next(L, o->engine, &o->content, lua_toboolean(L, 2) != 0);
 }
 
 /* All bytes to send, counted as sent; nil when there are none. */

@@ -16,6 +16,7 @@ typedef struct smtp_content {
   bool last;
 } smtp_content;
 
-int smtp_push_next(lua_State *L, smtp_engine *e, smtp_content *content);
+int smtp_push_next(lua_State *L, smtp_engine *e, smtp_content *content,
+                   bool terse);
 
 #endif

@@ -6,6 +6,9 @@
  *   "challenge", bytes
  *   "done", outcome, serial
  *   "tls"
+ *
+ * In terse mode, replies that a transaction was bound to get are not shown: its
+ * end tells enough.
  */
 #include "binding/lengine.h"
 
@@ -87,13 +90,24 @@ static bool feed(smtp_engine *e, smtp_content *c) {
   return true;
 }
 
-int smtp_push_next(lua_State *L, smtp_engine *e, smtp_content *content) {
+/* A reply that a transaction was bound to get, if all goes well. */
+static bool is_expected(const smtp_event *event) {
+  if (event->type != SMTP_EVENT_REPLY || !event->transaction) return false;
+  if (event->command == SMTP_CMD_DATA) return event->reply.code / 100 == 3;
+  return event->moot || ((event->command == SMTP_CMD_MAIL ||
+                          event->command == SMTP_CMD_RCPT) &&
+                         event->reply.code / 100 == 2);
+}
+
+int smtp_push_next(lua_State *L, smtp_engine *e, smtp_content *content,
+                   bool terse) {
   smtp_event event;
   smtp_next next;
 
   do
     next = smtp_engine_next(e, &event);
-  while (next == SMTP_NEXT_CONTENT && feed(e, content));
+  while ((next == SMTP_NEXT_CONTENT && feed(e, content)) ||
+         (next == SMTP_NEXT_EVENT && terse && is_expected(&event)));
   switch (next) {
   case SMTP_NEXT_SEND:
     lua_pushliteral(L, "send");

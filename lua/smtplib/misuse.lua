@@ -22,9 +22,7 @@ end
 ---Raise unless `value` has the type (or one of "a|b").
 function misuse.check(value, types, argument, func, extra)
   local actual = type(value)
-  for wanted in types:gmatch("[^|]+") do
-    if actual == wanted then return value end
-  end
+  if actual == types or types:find(actual, 1, true) then return value end
   local expected = types:gsub("|", " or ")
   error(("bad argument '%s' to '%s' (%s expected, got %s)"):format(argument, func, expected,
     value == nil and "no value" or actual), CALLER + (extra or 0))

@@ -140,11 +140,12 @@ end
 
 ---The next thing that the core has to say: see csrc/binding/lengine_events.c.
 ---A failure has closed the session and comes as "failed", err.
-function Session:wait()
+---@param terse boolean? leave out what a transaction was bound to get
+function Session:wait(terse)
   local engine = self.core
   if not engine then return "failed", self.failed end
   while true do
-    local what, a, b, c, d, e, f = engine:next()
+    local what, a, b, c, d, e = engine:next(terse)
     if self.tracer then self:drain() end
     local ok, name, sentence
     if what == "send" then
@@ -155,7 +156,7 @@ function Session:wait()
     elseif what == "failed" then
       ok, name, sentence = nil, a, b
     else
-      return what, a, b, c, d, e, f
+      return what, a, b, c, d, e
     end
     if not ok then
       local _, err = self:fail(name, sentence)

@@ -90,6 +90,8 @@ local function add_strings(server, given, found, parts, command)
   return true
 end
 
+local nothing = {} -- no keywords; never written to
+
 ---Options of MAIL or RCPT as one text, " SIZE=10 BODY=8BITMIME".
 ---@param server table
 ---@param given table|nil array of strings, and named values
@@ -97,8 +99,8 @@ end
 ---@return string|nil text
 ---@return table|smtplib.Error found set of the keywords, upper case
 function envelope.parameters(server, given, command)
+  if not given then return "", nothing end
   local found, parts = {}, {}
-  if not given then return "", found end
   local ok, err = add_strings(server, given, found, parts, command)
   if not ok then return nil, err end
   for _, name in ipairs(sorted_names(given)) do
@@ -123,7 +125,7 @@ end
 ---@param utf8 boolean an address needs it
 ---@param command string
 function envelope.check_utf8(server, utf8, command)
-  if not utf8 or server:has_extn("smtputf8") then return true end
+  if not utf8 or server.esmtp_features.smtputf8 then return true end
   return nil, not_supported("a non-ASCII address needs SMTPUTF8, which the server does not offer", command)
 end
 
@@ -162,6 +164,18 @@ local function identity(path)
   return path.spec:sub(1, at) .. path.spec:sub(at + 1):lower()
 end
 
+local function unique(list)
+  local kept, seen = {}, {}
+  for _, one in ipairs(list) do
+    local id = identity(one.path)
+    if not seen[id] then
+      seen[id] = true
+      kept[#kept + 1] = one
+    end
+  end
+  return kept
+end
+
 ---Recipients as sendmail takes them: one, or an array; each sent once.
 ---@param to string|table
 ---@return smtplib.Recipient[]? recipients
@@ -169,17 +183,13 @@ end
 function envelope.recipients(to, func, extra)
   if type(to) == "string" or (type(to) == "table" and to.addr ~= nil) then to = { to } end
   misuse.check(to, "table", "to", func, extra)
-  local list, seen = {}, {}
-  for _, entry in ipairs(to) do
+  local list = {}
+  for i, entry in ipairs(to) do
     local one, err = recipient(entry, func, extra)
     if not one then return nil, err end
-    local id = identity(one.path)
-    if not seen[id] then
-      seen[id] = true
-      list[#list + 1] = one
-    end
+    list[i] = one
   end
-  return list
+  return #list > 1 and unique(list) or list
 end
 
 ---True if any path needs SMTPUTF8.

@@ -62,7 +62,8 @@ end
 
 -- The announced limit of SIZE; 0 and none mean that there is none.
 local function size_limit(self)
-  local limit = tonumber((self.esmtp_features.size or ""):match("^%d+"))
+  local announced = self.esmtp_features.size
+  local limit = announced and tonumber(announced:match("^%d+"))
   return limit and limit > 0 and limit or nil
 end
 
@@ -77,12 +78,12 @@ end
 
 -- Parameters that the library adds itself: SIZE first, as in Python.
 local function own_parameters(self, opened, found, utf8)
-  local before, after = "", ""
-  if self:has_extn("size") and opened.size and not found.SIZE then
+  local before, after, offered = "", "", self.esmtp_features
+  if offered.size and opened.size and not found.SIZE then
     before = (" size=%.0f"):format(opened.size)
   end
   if utf8 and not found.SMTPUTF8 then after = " SMTPUTF8" end
-  if opened.has_8bit ~= false and not found.BODY and self:has_extn("8bitmime") then
+  if opened.has_8bit ~= false and not found.BODY and offered["8bitmime"] then
     after = " BODY=8BITMIME" .. after
   end
   return before, after

@@ -26,7 +26,7 @@ local function verdict(t)
   if t.sender then
     return reply_error(errors.SMTPSenderRefused, t.sender, "MAIL", t.from, t.sender[3])
   end
-  if t.refusals > 0 and t.accepted == 0 or t.cut_off then
+  if t.refusals > 0 and t.refusals == #t.recipients or t.cut_off then
     local err = errors.SMTPRecipientsRefused(t.refused)
     err.command = "RCPT"
     return err
@@ -49,22 +49,18 @@ end
 
 local handlers = {}
 
-function handlers.MAIL(t, code, reply)
-  if not is_positive(code) then t.sender = reply end
+function handlers.MAIL(t, _, reply)
+  t.sender = reply
 end
 
 function handlers.RCPT(t, code, reply, number)
-  if is_positive(code) then
-    t.accepted = t.accepted + 1
-    return
-  end
   t.refusals = t.refusals + 1
   refuse(t, number, reply)
   if code == 421 then t.cut_off = true end
 end
 
-function handlers.DATA(t, code, reply)
-  if code < 300 or code > 399 then t.data = reply end
+function handlers.DATA(t, _, reply)
+  t.data = reply
 end
 
 function handlers.message(t, code, reply, number)
@@ -77,9 +73,10 @@ function handlers.message(t, code, reply, number)
   end
 end
 
-local function take_reply(t, command, code, text, enhanced, number, moot)
+-- Only what was not bound to come is shown (the core's terse mode).
+local function take_reply(t, command, code, text, enhanced, number)
   local handler = handlers[command]
-  if handler and not moot then handler(t, code, { code, text, enhanced }, number) end
+  if handler then handler(t, code, { code, text, enhanced }, number) end
 end
 
 -- Feed the next chunk; when there is none to be had, the connection is cut
@@ -110,9 +107,9 @@ end
 
 local function run(session, t)
   while true do
-    local what, a, b, c, d, e, f = session:wait()
+    local what, a, b, c, d, e = session:wait(true)
     if what == "reply" then
-      take_reply(t, a, b, c, d, e, f)
+      take_reply(t, a, b, c, d, e)
     elseif what == "content" then
       local ok, err = feed(session, t)
       if not ok then return nil, err end
@@ -147,7 +144,7 @@ end
 local function new(opened, recipients, from, lmtp)
   return {
     content = opened, recipients = recipients, from = from, lmtp = lmtp,
-    refused = {}, accepted = 0, refusals = 0,
+    refused = {}, refusals = 0,
   }
 end
 
@@ -172,9 +169,9 @@ end
 local function collect(session, t)
   local replies = {}
   while true do
-    local what, a, b, c, d = session:wait()
+    local what, a, b, c, d = session:wait(true)
     if what == "reply" then
-      if a == "DATA" and (b < 300 or b > 399) then
+      if a == "DATA" then
         t.data = { b, c, d }
       elseif a == "message" then
         replies[#replies + 1] = { b, c, d }
