@@ -8,7 +8,7 @@ local names = {
   host = "string", port = "number|string", local_hostname = "string", source_address = "table",
   timeout = "number|table", tls = "boolean|string", context = "userdata|table", tls_options = "table",
   user = "string", username = "string", password = "string", auth = "table", debuglevel = "number|boolean",
-  trace = "function", transport = "table|userdata|function", limits = "table", command_timeouts = "table",
+  trace = "function", transport = "table|userdata|function|string", limits = "table", command_timeouts = "table",
   allow_insecure_auth = "boolean", add_missing_headers = "boolean",
 }
 
@@ -45,6 +45,10 @@ local function check_table(given, func, level)
     local wanted = names[name]
     if not wanted then misuse.raise("unknown option '" .. tostring(name) .. "'", level) end
     misuse.check(value, wanted, name, func, level)
+  end
+  local transport = given.transport
+  if type(transport) == "string" and transport ~= "blocking" and transport ~= "ngx" then
+    misuse.argument("transport", func, "'blocking', 'ngx' or an object expected, got '" .. transport .. "'", level)
   end
   for name, value in pairs(given.command_timeouts or {}) do
     check_seconds(value, "command_timeouts." .. tostring(name), func, level + 1)

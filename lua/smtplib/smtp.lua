@@ -74,6 +74,7 @@ end
 local function new_transport(self)
   local given = self.options.transport
   if type(given) == "function" then return given() end
+  if type(given) == "string" then return transports.named(given) end
   return given or transports.choose()
 end
 
@@ -96,7 +97,9 @@ local function dial(self, host, port)
     { source_address = self.source_address, timeout = timeouts })
   if not ok then
     transport:close()
-    return nil, errors.from_core(name, sentence, { command = "connect", delivery = "none" })
+    local err = errors.SMTPSocketError(name, sentence)
+    err.command = "connect"
+    return nil, err
   end
   self.sock = transport
   return Session.new(transport, {

@@ -20,6 +20,13 @@ function transport.choose()
   return blocking.new()
 end
 
+---A new transport by its name.
+---@param name "blocking"|"ngx"
+---@return table|userdata
+function transport.named(name)
+  return name == "ngx" and ngx_transport.new() or blocking.new()
+end
+
 ---Adapt a socket with LuaSocket's methods (see smtplib.transport.wrap).
 transport.wrap = wrap.wrap
 

@@ -82,4 +82,9 @@ function content.open(value, wanted)
   return { pull = guarded(function() return value:read(CHUNK) end) }
 end
 
+---True for what can be sent a second time.
+function content.is_repeatable(value)
+  return type(value) == "string" or email.is_message(value)
+end
+
 return content

@@ -1,5 +1,6 @@
 -- Sending for the SMTP classes: mail, rcpt and data one by one, sendmail and
 -- send_message in one go, send_messages for many.
+local batch = require "smtplib.smtp.batch"
 local content = require "smtplib.smtp.content"
 local email = require "smtplib.email"
 local envelope = require "smtplib.smtp.envelope"
@@ -118,19 +119,14 @@ local function no_recipients()
   return err
 end
 
--- Everything of a transaction that can fail before MAIL, then the transaction.
-local function deliver(self, job)
-  local sender, err = envelope.path(job.from, "MAIL")
-  if not sender then return nil, err end
-  if #job.recipients == 0 then return nil, no_recipients() end
-  local ok
-  ok, err = self:ehlo_or_helo_if_needed()
-  if not ok then return nil, err end
-  local utf8 = envelope.needs_utf8(sender, job.recipients)
-  local opened
-  opened, err = content.open(job.message, headers.wanted(self, job.message, utf8, job.extra))
+-- One transaction to some of the job's recipients. Everything that can fail is
+-- done before MAIL.
+local function transact(self, job, sender, recipients)
+  local utf8 = envelope.needs_utf8(sender, recipients)
+  local opened, err = content.open(job.message, headers.wanted(self, job.message, utf8))
   if not opened then return nil, err end
   utf8 = utf8 or opened.utf8 or false
+  local ok
   ok, err = envelope.check_utf8(self, utf8, "MAIL")
   if not ok then return nil, err end
   err = too_large(self, opened.size, job.from)
@@ -138,9 +134,57 @@ local function deliver(self, job)
   local mail, rcpts
   mail, err = mail_arguments(self, sender, opened, job.mail_options, utf8)
   if not mail then return nil, err end
-  rcpts, err = rcpt_arguments(self, job.recipients, job.rcpt_options)
+  rcpts, err = rcpt_arguments(self, recipients, job.rcpt_options)
   if not rcpts then return nil, err end
-  return transaction.send(self.session, mail, rcpts, opened, job.recipients, job.from, self.lmtp)
+  return transaction.send(self.session, mail, rcpts, opened, recipients, job.from, self.lmtp)
+end
+
+local too_many = errors.SMTPResponseException(452, "too many recipients for one transaction", "4.5.3")
+
+-- What is left of the recipients after the first transaction, if anything.
+local function deliver_rest(self, job, sender, outcome, pending, limit)
+  local first = 1
+  while first <= #pending do
+    local part = batch.take(pending, first, limit)
+    first = first + #part
+    local more, err
+    if content.is_repeatable(job.message) then
+      more, err = transact(self, job, sender, part)
+    else
+      err = too_many
+    end
+    if not more then
+      batch.refuse(outcome.refused, part, err)
+    else
+      for _, one in ipairs(batch.overflow(part, more.refused)) do pending[#pending + 1] = one end
+      for key, reply in pairs(more.refused) do outcome.refused[key] = reply end
+    end
+    if not self:is_open() then
+      batch.refuse(outcome.refused, batch.take(pending, first), err or too_many)
+      break
+    end
+  end
+  return outcome
+end
+
+local function deliver(self, job)
+  local sender, err = envelope.path(job.from, "MAIL")
+  if not sender then return nil, err end
+  if #job.recipients == 0 then return nil, no_recipients() end
+  local ok
+  ok, err = self:ehlo_or_helo_if_needed()
+  if not ok then return nil, err end
+  local limit = batch.limit(self.esmtp_features)
+  local part = batch.take(job.recipients, 1, limit)
+  local outcome
+  outcome, err = transact(self, job, sender, part)
+  if not outcome then return nil, err end
+  local pending = batch.take(job.recipients, #part + 1)
+  if next(outcome.refused) then
+    for _, one in ipairs(batch.overflow(part, outcome.refused)) do pending[#pending + 1] = one end
+  end
+  if #pending == 0 then return outcome end
+  return deliver_rest(self, job, sender, outcome, pending, limit)
 end
 
 -- A job from arguments, misuse raised; nil, err for a bad address.
@@ -196,7 +240,6 @@ local function make_message_job(func, message, from, to, mail_options, rcpt_opti
   local job
   job, err = make_job(func, from, to, message, mail_options, rcpt_options)
   if not job then return nil, err end
-  job.extra = true
   return job
 end
 
