@@ -143,6 +143,16 @@ describe("wrap", function()
     assert.equal("one.example:25", sock.connected)
   end)
 
+  it("takes a wrapper without connect as connected, and closes the socket within", function()
+    local inner = make({}, {})
+    local stream = wrap({ socket = inner, receive = receive_exactly, incoming = { "x" } })
+    assert.is_true(stream:is_open())
+    assert(stream:connect("one.example", 25))
+    assert.equal("x", stream:receive())
+    assert.is_true(stream:close())
+    assert.equal(1, inner.closed)
+  end)
+
   it("reports a connection that fails, in the socket's words", function()
     local sock = make({}, makes.luasocket)
     sock.connect = function() return nil, "connection refused" end

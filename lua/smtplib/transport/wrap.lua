@@ -31,8 +31,9 @@ local function set_timeout(self, seconds)
   sock:settimeout(sock.getreusedtimes and math.ceil(seconds * 1000) or seconds)
 end
 
+-- Old copas wraps only sockets that it has connected before.
 local function is_connected(sock)
-  return sock.getpeername ~= nil and sock:getpeername() ~= nil
+  return not sock.connect or sock.getpeername ~= nil and sock:getpeername() ~= nil
 end
 
 local function take_timeout(self, options)
@@ -153,7 +154,9 @@ end
 
 ---Close the socket, for good.
 function methods:close()
-  if self.open then self.sock:close() end
+  local sock = self.sock
+  if not sock.close and sock.socket then sock = sock.socket end -- old copas
+  if self.open and sock.close then sock:close() end
   self.open = false
   return true
 end
