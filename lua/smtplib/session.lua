@@ -138,12 +138,16 @@ local function apply_timeout(self)
   end
 end
 
+local function closed_by_caller()
+  return errors.SMTPServerDisconnected("the connection was closed meanwhile")
+end
+
 ---The next thing that the core has to say: see csrc/binding/lengine_events.c.
 ---A failure has closed the session and comes as "failed", err.
 ---@param terse boolean? leave out what a transaction was bound to get
 function Session:wait(terse)
   local engine = self.core
-  if not engine then return "failed", self.failed end
+  if not engine then return "failed", self.failed or closed_by_caller() end
   while true do
     local what, a, b, c, d, e = engine:next(terse)
     if self.tracer then self:drain() end

@@ -138,7 +138,7 @@ function SMTP:connect(host, port, source_address)
   self:close()
   local session, err = dial(self, host, port)
   if not session then return settle(self, nil, err) end
-  self.session, self.host, self.port = session, host, port
+  self.session, self.host, self.port, self.again = session, host, port, {}
   name_self(self)
   if self.implicit_tls then
     local ok, failure = self:begin_tls(self.context)
@@ -315,8 +315,8 @@ function SMTP:set_debuglevel(level)
   if self.session then self.session:set_tracer(tracer_of(self)) end
 end
 
-local function greet(self)
-  local code, message, enhanced = self:connect(self.options.host, self.options.port)
+local function greet(self, host, port)
+  local code, message, enhanced = self:connect(host, port)
   if not code then return nil, message end
   if code == 220 then return true end
   self:close()
@@ -325,22 +325,31 @@ local function greet(self)
   return nil, err
 end
 
--- Connect, encrypt and log in as the options say.
-local function start(self)
-  local ok, err = greet(self)
-  if ok then ok, err = self:apply_tls_option() end
-  if ok then ok, err = self:apply_credentials() end
-  if ok then return self end
+local function close_unless(self, ok, err)
+  if ok then return true end
   self:close()
   return nil, err
 end
 
----Connect again as at first: greeting, TLS, login.
+-- Connect, encrypt and log in as the options say.
+local function start(self)
+  local ok, err = greet(self, self.options.host, self.options.port)
+  if ok then ok, err = self:apply_tls_option() end
+  if ok then ok, err = self:apply_credentials() end
+  return close_unless(self, ok, err)
+end
+
+---Connect again to where this object was connected last, and do again what was
+---done there: TLS, login.
 ---@return true|nil ok
 ---@return smtplib.Error? err
 function SMTP:reconnect()
-  local again, err = start(self)
-  return again and true or nil, err
+  local before = self.again
+  if not before then return not_connected() end
+  local ok, err = greet(self, self.host, self.port)
+  if ok and before.starttls then ok, err = self:starttls(before.starttls) end
+  if ok and before.login then ok, err = before.login() end
+  return close_unless(self, ok, err)
 end
 
 local function init(class, given)
@@ -367,7 +376,9 @@ local function construct(class, ...)
   local ok, err = self:take_tls_options(2)
   if not ok then return nil, err end
   if not given.host then return self end
-  return start(self)
+  ok, err = start(self)
+  if not ok then return nil, err end
+  return self
 end
 
 -- Leaving a block by an error must not look like a wish to be done.

@@ -156,6 +156,12 @@ local function prepare(self)
   return session
 end
 
+-- A login that was good is done again on a new connection (SMTP:reconnect).
+local function remember(self, repeat_login, code, ...)
+  if code and self.again then self.again.login = repeat_login end
+  return code, ...
+end
+
 ---Log in with the strongest mechanism that both sides know; one that is refused
 ---for good is followed by the next (API section 3.3).
 ---@param user string
@@ -170,7 +176,8 @@ function methods:login(user, password, opts)
   local session, err = prepare(self)
   if not session then return nil, err end
   self.user, self.password = user, password
-  return negotiate(self, { user = user, password = password }, opts.mechanisms, opts.initial_response_ok ~= false)
+  return remember(self, function() return self:login(user, password, opts) end,
+    negotiate(self, { user = user, password = password }, opts.mechanisms, opts.initial_response_ok ~= false))
 end
 
 -- A user's authobject, guarded: what it raises ends the exchange.
@@ -228,7 +235,7 @@ function methods:auth(mechanism, authobject, opts)
   session:listen()
   local ok, name, sentence = session.core:auth_by_hand(mechanism, initial)
   if not ok then return nil, errors.from_core(name, sentence, { command = "AUTH" }) end
-  return converse(self, authobject)
+  return remember(self, function() return self:auth(mechanism, authobject, opts) end, converse(self, authobject))
 end
 
 local function one_step(self, mechanism, challenge)
@@ -299,7 +306,8 @@ function methods:apply_credentials()
   if not session then return nil, err end
   local credentials, failure = credentials_of(given)
   if not credentials then return nil, failure end
-  local code, message = negotiate(self, credentials, default_mechanisms(given), given.initial_response_ok ~= false)
+  local code, message = remember(self, function() return self:apply_credentials() end,
+    negotiate(self, credentials, default_mechanisms(given), given.initial_response_ok ~= false))
   if not code then return nil, message end
   return true
 end

@@ -334,7 +334,7 @@ function methods:send_messages(messages, opts)
   for entry in iterate(messages) do
     i = i + 1
     local result = send_one(self, entry)
-    if was_lost(result) and self.options.host then result = send_one(self, entry) end
+    if was_lost(result) then result = send_one(self, entry) end
     if result.err then failed = failed + 1 else sent = sent + 1 end
     if opts.on_result then opts.on_result(i, result) else results[i] = result end
   end

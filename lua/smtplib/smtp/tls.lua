@@ -78,6 +78,7 @@ function methods:starttls(context)
   ok, failure = self:begin_tls(context or self.context)
   if not ok then return self:settle(nil, failure) end
   self:forget_greeting()
+  self.again.starttls = self.tls_context
   return code, message, enhanced
 end
 

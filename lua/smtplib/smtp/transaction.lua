@@ -88,7 +88,7 @@ local function feed(session, t)
     return true
   end
   local chunk, err = opened.pull()
-  if session.core == nil then return nil, session.failed end
+  if not session.core then return nil, errors.SMTPServerDisconnected("closed while the message was being sent") end
   if err then
     session:close()
     return nil, err
