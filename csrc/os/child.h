@@ -22,9 +22,9 @@ enum { SMTP_CHILD_TERM = 15 };
 /* Fork. `channel` becomes one end of a socket pair in the parent and the other
  * end in the child; it is the caller's to close. *is_child tells which of both
  * returns. The child has let go of every descriptor but 0, 1, 2, the channel's
- * and those of `keep`; there, signals have their default meaning, and it will be
- * killed when the parent ends (Linux; elsewhere the end of the channel tells).
- * The child must end with smtp_child_exit. */
+ * and those of `keep`; there, signals have their default meaning, and it will
+ * be killed when the parent ends (Linux; elsewhere the end of the channel
+ * tells). The child must end with smtp_child_exit. */
 smtp_error smtp_child_fork(smtp_child *c, int *channel,
                            smtp_descriptor *const *keep, size_t count,
                            bool *is_child);
