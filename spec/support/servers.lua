@@ -95,6 +95,15 @@ local function wait_for_files(folder, word, count)
   return paths
 end
 
+---Options for smtplib.SMTP and its like to reach this server; `overrides` win.
+---@param overrides table?
+---@return table
+function Server:options(overrides)
+  local options = { host = self.host, port = self.port, timeout = 20, tls_options = { cafile = self.ca } }
+  for name, value in pairs(overrides or {}) do options[name] = value end
+  return options
+end
+
 ---Waits until `count` files that contain `word` were delivered, removes them
 ---and returns what they held.
 ---@param word string the Message-ID, or a part of it shared by several
