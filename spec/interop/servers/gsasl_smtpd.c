@@ -6,8 +6,9 @@
  * PORT offers STARTTLS, PORT+1 is implicit TLS, PORT+2 offers STARTTLS with TLS
  * 1.2 at most, where the channel binding is tls-unique instead of tls-exporter.
  * The -PLUS mechanisms are offered after TLS. A success is answered with
- * "235 2.7.0 MECHANISM USER". Each message becomes MAIL/PID-N.eml, byte for byte.
- * One process per connection; loopback only; a connection lives two minutes. */
+ * "235 2.7.0 MECHANISM USER". Each message becomes MAIL/PID-N.eml, byte for
+ * byte. One process per connection; loopback only; a connection lives two
+ * minutes. */
 #include <arpa/inet.h>
 #include <gsasl.h>
 #include <openssl/evp.h>
@@ -65,9 +66,8 @@ static void read_line(struct connection *c, char line[LINE_MAX_BYTES]) {
   line[len] = '\0';
 }
 
-__attribute__((format(printf, 2, 3))) static void reply(struct connection *c,
-                                                        const char *format,
-                                                        ...) {
+__attribute__((format(printf, 2, 3))) static void
+reply(struct connection *c, const char *format, ...) {
   char out[LINE_MAX_BYTES + 2];
   va_list args;
   int len;
@@ -148,14 +148,21 @@ static int answer_property(Gsasl *sasl, Gsasl_session *session,
   struct connection *c = gsasl_callback_hook_get(sasl);
 
   switch ((int)property) {
-    case GSASL_PASSWORD: return tell_password(session);
-    case GSASL_CB_TLS_EXPORTER: return tell_exporter(session, c->tls);
-    case GSASL_CB_TLS_UNIQUE: return tell_unique(session, c->tls);
-    case GSASL_SCRAM_ITER: return gsasl_property_set(session, property, "4096");
-    case GSASL_SERVICE: return gsasl_property_set(session, property, "smtp");
-    case GSASL_HOSTNAME:
-    case GSASL_REALM: return gsasl_property_set(session, property, "localhost");
-    default: return GSASL_NO_CALLBACK;
+  case GSASL_PASSWORD:
+    return tell_password(session);
+  case GSASL_CB_TLS_EXPORTER:
+    return tell_exporter(session, c->tls);
+  case GSASL_CB_TLS_UNIQUE:
+    return tell_unique(session, c->tls);
+  case GSASL_SCRAM_ITER:
+    return gsasl_property_set(session, property, "4096");
+  case GSASL_SERVICE:
+    return gsasl_property_set(session, property, "smtp");
+  case GSASL_HOSTNAME:
+  case GSASL_REALM:
+    return gsasl_property_set(session, property, "localhost");
+  default:
+    return GSASL_NO_CALLBACK;
   }
 }
 
@@ -233,10 +240,18 @@ static void take_ehlo(struct connection *c) {
         c->tls ? "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS " : "");
 }
 
+enum body_state { TEXT, CR, START, DOT, DOT_CR };
+
+static enum body_state after(enum body_state state, int byte) {
+  if (byte == '\r') return CR;
+  if (byte == '\n' && (state == CR || state == DOT_CR)) return START;
+  return TEXT;
+}
+
 /* Up to CRLF "." CRLF and no other end (RFC 5321 section 4.1.1.4). CR and LF
  * are written as they come; only a dot at the start of a line is held back. */
 static void store_body(struct connection *c, FILE *file) {
-  enum { TEXT, CR, START, DOT, DOT_CR } state = START;
+  enum body_state state = START;
   int byte;
 
   for (;;) {
@@ -249,9 +264,7 @@ static void store_body(struct connection *c, FILE *file) {
       state = DOT_CR;
     } else {
       fputc(byte, file);
-      state = byte == '\r'                                         ? CR
-              : byte == '\n' && (state == CR || state == DOT_CR) ? START
-                                                                   : TEXT;
+      state = after(state, byte);
     }
   }
 }
