@@ -93,6 +93,27 @@ describe("Postfix", function()
       assert.truthy(received:find('Client CN "client"', 1, true) and received:find("verified OK", 1, true), received)
     end)
 
+    it("that is a Message, and its Bcc stays secret", function()
+      local _, id = servers.message("")
+      local message = smtplib.email.Message()
+      message["From"], message["To"], message["Bcc"] = sender, alice, "bob@example.test"
+      message["Message-ID"] = "<" .. id .. ">"
+      message["Subject"] = "Gr\195\188\195\159e"
+      message:set_payload("one\n.\ntwo\n")
+      assert.same({}, assert(connect():send_message(message)))
+      local mails, recipients = postfix:collect(id, 2), {}
+      for i, mail in ipairs(mails) do
+        recipients[i] = mail.trace["delivered-to"]
+        assert.truthy(mail.bytes:find("\n\none\n.\ntwo\n$"), mail.bytes)
+        assert.truthy(mail.bytes:find("\nSubject: =?utf-8?", 1, true), mail.bytes)
+        assert.is_nil(mail.bytes:lower():find("bcc", 1, true))
+        assert.is_nil(mail.bytes:find("bob", 1, true))
+      end
+      table.sort(recipients)
+      assert.same({ alice, "bob@example.test" }, recipients)
+      assert.equal("bob@example.test", message["Bcc"])
+    end)
+
     it("from the null reverse-path", function()
       local text, id = servers.message("Hello.\r\n")
       assert(connect():sendmail("<>", alice, text))
