@@ -65,7 +65,7 @@ describe("GNU SASL", function()
     for _, port in ipairs { gsasl.port, gsasl.tls12 } do
       local context = smtplib.ssl.create_default_context { cafile = gsasl.ca }
       for _ = 1, 3 do
-        connect { port = port, tls = "starttls", tls_options = false, context = context }
+        server = assert(smtplib.SMTP { host = gsasl.host, port = port, tls = "starttls", context = context })
         local _, message = assert(server:login("alice", "secret"))
         assert.truthy(message:find("SCRAM-SHA-256-PLUS alice", 1, true), message)
         server:quit()

@@ -134,7 +134,7 @@ end
 ---How many messages lie there, delivered and not collected.
 ---@return integer
 function Server:count()
-  return tonumber((run("find " .. quote(self.mail) .. " -type f -path '*/new/*' | wc -l"))) or 0
+  return tonumber((run("find " .. quote(self.mail) .. " -type f -path '*/new/*' 2>/dev/null | wc -l"))) or 0
 end
 
 ---What the server logged so far.
@@ -163,7 +163,7 @@ local function start(name, settings)
     return nil, status
   end
   local server = setmetatable({ name = name }, Server)
-  for key, value in output:gmatch("(%w+)=([^\n]*)\n") do
+  for key, value in output:gmatch("([%w_]+)=([^\n]*)\n") do
     server[key] = tonumber(value) or value
   end
   return server
