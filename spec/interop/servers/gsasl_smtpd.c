@@ -208,6 +208,16 @@ static bool speaks_first(const char *mechanism) {
   return strcmp(mechanism, "LOGIN") == 0 || strcmp(mechanism, "CRAM-MD5") == 0;
 }
 
+/* An initial response to a server that speaks first answers its first
+ * challenge unheard: AUTH LOGIN with the user name. */
+static bool skip_challenge(Gsasl_session *session) {
+  char *out = NULL;
+  int status = gsasl_step64(session, "", &out);
+
+  gsasl_free(out);
+  return status == GSASL_NEEDS_MORE;
+}
+
 static void take_auth(struct connection *c, char line[LINE_MAX_BYTES]) {
   char mechanism[64] = "";
   char *response = strchr(line + 5, ' ');
@@ -225,7 +235,8 @@ static void take_auth(struct connection *c, char line[LINE_MAX_BYTES]) {
   else
     line[0] = '\0';
   if (strcmp(line, "=") == 0) line[0] = '\0';
-  if (response || speaks_first(mechanism) || challenge(c, "", line))
+  if (speaks_first(mechanism) ? !response || skip_challenge(session)
+                              : response || challenge(c, "", line))
     exchange(c, session, mechanism, line);
   gsasl_finish(session);
 }
