@@ -172,7 +172,7 @@ static bool is_premature(const smtp_engine *e, const smtp_item *item) {
 
 static bool is_plain(smtp_command c) {
   return c == SMTP_CMD_GREETING || c == SMTP_CMD_EHLO || c == SMTP_CMD_HELO ||
-         c == SMTP_CMD_LHLO || c == SMTP_CMD_AUTH;
+         c == SMTP_CMD_LHLO;
 }
 
 static bool fail_reply(smtp_engine *e, smtp_error why, const smtp_reply *r) {
