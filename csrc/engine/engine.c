@@ -132,9 +132,9 @@ smtp_next smtp_engine_next(smtp_engine *e, smtp_event *event) {
   if (handshake_is_over(e, event)) return SMTP_NEXT_EVENT;
   if (e->tls && !e->tls_announced && !e->ended) return next_on_wire(e);
   if (smtp_session_take_done(e, event)) return SMTP_NEXT_EVENT;
+  if (e->state == SMTP_STATE_CLOSED) return SMTP_NEXT_IDLE;
   if (smtp_session_take_event(e, event)) return SMTP_NEXT_EVENT;
   if (e->failure != SMTP_OK) return after_failure(e);
-  if (e->state == SMTP_STATE_CLOSED) return SMTP_NEXT_IDLE;
   return next_to_send(e, event);
 }
 

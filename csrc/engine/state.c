@@ -63,7 +63,7 @@ bool smtp_state_is_legal(smtp_state s, smtp_command c) {
 smtp_state smtp_state_after(smtp_state s, smtp_command c, int code) {
   int next;
 
-  if (code == 421) return SMTP_STATE_CLOSED;
+  if (code == 421 || s == SMTP_STATE_CLOSED) return SMTP_STATE_CLOSED;
   switch (code / 100) {
   case 2:
     next = law[c].success;

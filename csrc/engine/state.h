@@ -48,7 +48,8 @@ const char *smtp_state_command_name(smtp_command c);
 smtp_command smtp_state_command(const char *verb, size_t len);
 
 bool smtp_state_is_legal(smtp_state s, smtp_command c);
-/* The state after a reply with `code` to `c`. 421 closes from anywhere. */
+/* The state after a reply with `code` to `c`. 421 closes from anywhere, and
+ * what is closed stays so. */
 smtp_state smtp_state_after(smtp_state s, smtp_command c, int code);
 /* Nothing may be sent behind it before its reply has come (RFC 2920 §3.1). */
 bool smtp_state_ends_group(smtp_command c);
