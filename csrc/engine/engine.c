@@ -68,6 +68,11 @@ smtp_transaction *smtp_session_transaction(const smtp_engine *e,
   return NULL;
 }
 
+smtp_error smtp_session_out_of_memory(smtp_engine *e) {
+  if (e->building) smtp_engine_abandon(e);
+  return smtp_session_fail(e, SMTP_ERR_NOMEM, nothing);
+}
+
 /* The handshake has the wire for itself. */
 static bool handshake_is_over(smtp_engine *e, smtp_event *event) {
   if (!e->tls || e->tls_announced) return false;
@@ -149,10 +154,11 @@ static smtp_error queue_line(smtp_engine *e, smtp_item item, smtp_span verb,
   smtp_error why = smtp_command_write(&e->queue.lines, verb.s, verb.len,
                                       args.s, args.len, limit);
 
+  if (why == SMTP_ERR_NOMEM) return smtp_session_out_of_memory(e);
   if (why != SMTP_OK) return why;
   item.line = smtp_buf_len(&e->queue.lines) - before;
   smtp_queue_add(&e->queue, item);
-  return e->queue.items.failed ? SMTP_ERR_NOMEM : SMTP_OK;
+  return e->queue.items.failed ? smtp_session_out_of_memory(e) : SMTP_OK;
 }
 
 smtp_error smtp_engine_command(smtp_engine *e, smtp_command c, smtp_span verb,
@@ -174,8 +180,9 @@ smtp_error smtp_engine_expect(smtp_engine *e) {
   if (e->failure != SMTP_OK) return SMTP_ERR_BROKEN;
   if (smtp_queue_count(&e->queue)) return SMTP_OK;
   smtp_queue_add(&e->queue, item);
+  if (e->queue.items.failed) return smtp_session_out_of_memory(e);
   e->queue.sent = 1;
-  return e->queue.items.failed ? SMTP_ERR_NOMEM : SMTP_OK;
+  return SMTP_OK;
 }
 
 smtp_error smtp_engine_raw(smtp_engine *e, const char *bytes, size_t len) {
@@ -187,7 +194,7 @@ smtp_error smtp_engine_raw(smtp_engine *e, const char *bytes, size_t len) {
   else
     smtp_trace_bytes(&e->trace, SMTP_DIRECTION_SENT, bytes, len);
   smtp_session_push(e);
-  return e->plain.failed ? SMTP_ERR_NOMEM : SMTP_OK;
+  return e->plain.failed ? smtp_session_out_of_memory(e) : SMTP_OK;
 }
 
 static smtp_error begin(smtp_engine *e, bool bare) {
@@ -197,9 +204,9 @@ static smtp_error begin(smtp_engine *e, bool bare) {
   t.serial = ++e->serial;
   t.bare = bare;
   smtp_buf_add(&e->transactions, &t, sizeof t);
-  e->begun = smtp_queue_end(&e->queue);
+  if (e->transactions.failed) return smtp_session_out_of_memory(e);
   e->building = true;
-  return e->transactions.failed ? SMTP_ERR_NOMEM : SMTP_OK;
+  return SMTP_OK;
 }
 
 static smtp_transaction *current(smtp_engine *e) {
@@ -250,10 +257,7 @@ smtp_error smtp_engine_commit(smtp_engine *e) {
   if (why != SMTP_OK) return why;
   content.transaction = e->serial;
   smtp_queue_add(&e->queue, content);
-  if (e->queue.items.failed) {
-    smtp_engine_abandon(e);
-    return SMTP_ERR_NOMEM;
-  }
+  if (e->queue.items.failed) return smtp_session_out_of_memory(e);
   current(e)->left++;
   e->building = false;
   return SMTP_OK;
@@ -261,7 +265,7 @@ smtp_error smtp_engine_commit(smtp_engine *e) {
 
 void smtp_engine_abandon(smtp_engine *e) {
   if (!e->building) return;
-  smtp_queue_rollback(&e->queue, e->begun);
+  smtp_queue_withdraw(&e->queue, e->serial);
   smtp_buf_truncate(&e->transactions, smtp_buf_len(&e->transactions) -
                                           sizeof(smtp_transaction));
   e->building = false;

@@ -41,10 +41,11 @@ static smtp_error queue_auth(smtp_engine *e, smtp_span mechanism,
                                          smtp_buf_len(&args),
                                          SMTP_COMMAND_AUTH_LIMIT);
   smtp_buf_wipe(&args);
+  if (why == SMTP_ERR_NOMEM) return smtp_session_out_of_memory(e);
   if (why != SMTP_OK) return why;
   item.line = smtp_buf_len(&e->queue.lines) - before;
   smtp_queue_add(&e->queue, item);
-  return e->queue.items.failed ? SMTP_ERR_NOMEM : SMTP_OK;
+  return e->queue.items.failed ? smtp_session_out_of_memory(e) : SMTP_OK;
 }
 
 static void begin(smtp_engine *e, smtp_auth *a, bool first) {
@@ -122,7 +123,7 @@ smtp_error smtp_engine_respond(smtp_engine *e, smtp_span response) {
   smtp_buf_adds(&e->plain, "\r\n");
   smtp_trace_command(&e->trace, smtp_buf_data(&e->plain) + at,
                      smtp_buf_len(&e->plain) - at, true);
-  return e->plain.failed ? SMTP_ERR_NOMEM : SMTP_OK;
+  return e->plain.failed ? smtp_session_out_of_memory(e) : SMTP_OK;
 }
 
 smtp_error smtp_engine_cancel(smtp_engine *e) {
@@ -130,7 +131,7 @@ smtp_error smtp_engine_cancel(smtp_engine *e) {
   e->exchange.cancelled = true;
   smtp_buf_adds(&e->plain, "*\r\n");
   smtp_trace_bytes(&e->trace, SMTP_DIRECTION_SENT, "*\r\n", 3);
-  return e->plain.failed ? SMTP_ERR_NOMEM : SMTP_OK;
+  return e->plain.failed ? smtp_session_out_of_memory(e) : SMTP_OK;
 }
 
 smtp_error smtp_engine_auth_failure(const smtp_engine *e) {
@@ -140,7 +141,7 @@ smtp_error smtp_engine_auth_failure(const smtp_engine *e) {
 static void give_up(smtp_engine *e, smtp_error why) {
   e->exchange.failure = why;
   if (smtp_engine_cancel(e) != SMTP_OK)
-    smtp_session_fail(e, SMTP_ERR_NOMEM, nothing);
+    smtp_session_out_of_memory(e);
 }
 
 /* The conversation's next response; who cannot prove himself is left. */

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-static const smtp_span nothing = {NULL, 0};
-
 static bool offers(const smtp_engine *e, smtp_extension x) {
   return (e->extensions.offered & (unsigned)x) != 0;
 }
@@ -30,6 +28,10 @@ static bool may_send(smtp_engine *e) {
 
 static void write_dot(smtp_engine *e) {
   smtp_buf_adds(&e->plain, ".\r\n");
+  if (e->plain.failed) {
+    smtp_session_out_of_memory(e);
+    return;
+  }
   smtp_trace_bytes(&e->trace, SMTP_DIRECTION_SENT, ".\r\n", 3);
   smtp_session_push(e);
   e->dot_at = e->sent + smtp_session_pending(e);
@@ -87,7 +89,7 @@ bool smtp_session_produce(smtp_engine *e) {
          smtp_session_pending(e) < SMTP_HIGH_WATER)
     dropped = !let_out(e, item);
   smtp_session_push(e);
-  if (e->plain.failed) smtp_session_fail(e, SMTP_ERR_NOMEM, nothing);
+  if (e->plain.failed) smtp_session_out_of_memory(e);
   return dropped;
 }
 
@@ -115,6 +117,7 @@ static void count_recipients(smtp_engine *e, const smtp_event *event) {
     e->accepted++;
     if (e->lmtp)
       smtp_buf_add(&e->accepted_list, &event->recipient, sizeof(unsigned));
+    if (e->accepted_list.failed) smtp_session_out_of_memory(e);
   } else if (event->command == SMTP_CMD_MAIL ||
              (event->command == SMTP_CMD_RSET && ok)) {
     e->accepted = 0;
@@ -157,7 +160,7 @@ static void learn(smtp_engine *e, const smtp_event *event) {
     smtp_extension_clear(&e->extensions);
     if (ok && smtp_extension_read(&e->extensions, event->reply.text,
                                   event->reply.text_len) != SMTP_OK)
-      smtp_session_fail(e, SMTP_ERR_NOMEM, nothing);
+      smtp_session_out_of_memory(e);
   } else if (event->command == SMTP_CMD_HELO) {
     smtp_extension_clear(&e->extensions);
   }
@@ -232,7 +235,8 @@ static bool reset_first(smtp_engine *e, smtp_transaction *t) {
     return false;
   t->resetting = true;
   t->left++;
-  smtp_queue_urgent(&e->queue, rset, "RSET\r\n");
+  if (!smtp_queue_urgent(&e->queue, rset, "RSET\r\n"))
+    smtp_session_out_of_memory(e);
   return true;
 }
 
@@ -262,8 +266,9 @@ smtp_error smtp_engine_content_end(smtp_engine *e) {
   smtp_trace_bytes(&e->trace, SMTP_DIRECTION_SENT,
                    smtp_buf_data(&e->plain) + before,
                    smtp_buf_len(&e->plain) - before);
+  if (e->plain.failed) return smtp_session_out_of_memory(e);
   write_dot(e);
-  return e->plain.failed ? SMTP_ERR_NOMEM : SMTP_OK;
+  return e->failure;
 }
 
 size_t smtp_engine_content(smtp_engine *e, const char *bytes, size_t len) {
@@ -276,6 +281,6 @@ size_t smtp_engine_content(smtp_engine *e, const char *bytes, size_t len) {
                    smtp_buf_data(&e->plain) + before,
                    smtp_buf_len(&e->plain) - before);
   smtp_session_push(e);
-  if (e->plain.failed) smtp_session_fail(e, SMTP_ERR_NOMEM, nothing);
+  if (e->plain.failed) smtp_session_out_of_memory(e);
   return len;
 }

@@ -41,29 +41,32 @@ smtp_item *smtp_queue_last_sent(const smtp_queue *q) {
   return q->sent ? smtp_queue_item(q, q->sent - 1) : NULL;
 }
 
-smtp_queue_mark smtp_queue_end(const smtp_queue *q) {
-  smtp_queue_mark m = {smtp_buf_len(&q->items), smtp_buf_len(&q->lines)};
+/* By their marks, not by a length remembered: meanwhile replies may have taken
+ * items off the front. */
+void smtp_queue_withdraw(smtp_queue *q, unsigned transaction) {
+  size_t n = smtp_queue_count(q);
 
-  return m;
-}
+  for (; n > q->sent; n--) {
+    const smtp_item *item = smtp_queue_item(q, n - 1);
 
-void smtp_queue_rollback(smtp_queue *q, smtp_queue_mark m) {
-  smtp_buf_truncate(&q->items, m.items);
-  smtp_buf_truncate(&q->lines, m.lines);
+    if (item->transaction != transaction) break;
+    smtp_buf_truncate(&q->lines, smtp_buf_len(&q->lines) - item->line);
+    smtp_buf_truncate(&q->items, smtp_buf_len(&q->items) - sizeof *item);
+  }
 }
 
 void smtp_queue_add(smtp_queue *q, smtp_item item) {
   smtp_buf_add(&q->items, &item, sizeof item);
 }
 
-void smtp_queue_urgent(smtp_queue *q, smtp_item item, const char *line) {
+bool smtp_queue_urgent(smtp_queue *q, smtp_item item, const char *line) {
   size_t len = strlen(line), at = q->sent * sizeof item;
   char *s;
 
   item.line = len;
   if (!smtp_buf_reserve(&q->items, sizeof item) ||
       !smtp_buf_reserve(&q->lines, len))
-    return;
+    return false;
   s = q->items.base + q->items.start;
   memmove(s + at + sizeof item, s + at, smtp_buf_len(&q->items) - at);
   memcpy(s + at, &item, sizeof item);
@@ -72,6 +75,7 @@ void smtp_queue_urgent(smtp_queue *q, smtp_item item, const char *line) {
   memmove(s + len, s, smtp_buf_len(&q->lines));
   memcpy(s, line, len);
   smtp_buf_extend(&q->lines, len);
+  return true;
 }
 
 void smtp_queue_send(smtp_queue *q, smtp_buf *out) {

@@ -34,18 +34,15 @@ smtp_item *smtp_queue_unsent(const smtp_queue *q);
 smtp_item *smtp_queue_awaited(const smtp_queue *q);
 smtp_item *smtp_queue_last_sent(const smtp_queue *q);
 
-/* Where the end is, to go back to with _rollback: what was added since is gone.
- * Only while nothing of it has been sent. */
-typedef struct smtp_queue_mark {
-  size_t items, lines;
-} smtp_queue_mark;
-smtp_queue_mark smtp_queue_end(const smtp_queue *q);
-void smtp_queue_rollback(smtp_queue *q, smtp_queue_mark m);
+/* Take the items of a transaction off the end again. Only while nothing of it
+ * has been sent. */
+void smtp_queue_withdraw(smtp_queue *q, unsigned transaction);
 
 /* Add an item whose line (item.line bytes) is already in `lines`. */
 void smtp_queue_add(smtp_queue *q, smtp_item item);
-/* Add an item with its line before all that is unsent. */
-void smtp_queue_urgent(smtp_queue *q, smtp_item item, const char *line);
+/* Add an item with its line before all that is unsent; false, and nothing
+ * added, when there is no memory. */
+bool smtp_queue_urgent(smtp_queue *q, smtp_item item, const char *line);
 
 /* Move the next line into `out`; its item is sent. */
 void smtp_queue_send(smtp_queue *q, smtp_buf *out);

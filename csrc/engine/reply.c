@@ -121,7 +121,8 @@ static smtp_error take_line(smtp_reply_parser *p, const char *s, size_t len,
   add_text(p, s + 3 + (len > 3), len - 3 - (len > 3), plain);
   p->lines++;
   p->complete = !more;
-  return p->text.failed ? SMTP_ERR_NOMEM : SMTP_OK;
+  if (!p->text.failed) return SMTP_OK;
+  return refuse(p, "", 0, SMTP_ERR_NOMEM, reply);
 }
 
 smtp_error smtp_reply_take(smtp_reply_parser *p, smtp_buf *in, bool plain,

@@ -44,7 +44,6 @@ struct smtp_engine {
 
   smtp_buf transactions; /* smtp_transaction…, in order */
   unsigned serial;       /* of the last one begun */
-  smtp_queue_mark begun; /* where the one being built begins */
   bool building;
   unsigned accepted; /* RCPTs in the server's open transaction */
   smtp_buf accepted_list; /* LMTP: their numbers, unsigned… */
@@ -61,6 +60,9 @@ struct smtp_engine {
 
 /* engine.c */
 smtp_error smtp_session_fail(smtp_engine *e, smtp_error why, smtp_span text);
+/* A buffer has lost bytes, and with them the order of things: the session has
+ * failed for good. Returns NOMEM, or the failure of old. */
+smtp_error smtp_session_out_of_memory(smtp_engine *e);
 smtp_transaction *smtp_session_transaction(const smtp_engine *e,
                                            unsigned serial);
 /* wire.c: bytes that wait to be sent; plain ones pushed through TLS. */

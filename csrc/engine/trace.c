@@ -27,6 +27,8 @@ void smtp_trace_bytes(smtp_trace *t, smtp_direction d, const char *s,
   memset(&r, 0, sizeof r);
   r.direction = d;
   r.len = len;
+  /* Room for both: half a record would be read beyond its end. */
+  if (!smtp_buf_reserve(&t->records, sizeof r + len)) return;
   smtp_buf_add(&t->records, &r, sizeof r);
   smtp_buf_add(&t->records, s, len);
 }

@@ -4,8 +4,6 @@
 /* TLS plain text is taken out in pieces of this size. */
 #define PIECE 16384
 
-static const smtp_span nothing = {NULL, 0};
-
 size_t smtp_session_pending(const smtp_engine *e) {
   size_t len = 0;
 
@@ -61,7 +59,7 @@ static void take_plain(smtp_engine *e) {
     char *room = smtp_buf_reserve(&e->in, PIECE);
 
     if (!room) {
-      smtp_session_fail(e, SMTP_ERR_NOMEM, nothing);
+      smtp_session_out_of_memory(e);
       return;
     }
     why = smtp_tls_read(e->tls, room, PIECE, &got);
@@ -81,7 +79,7 @@ void smtp_engine_input(smtp_engine *e, const char *bytes, size_t len) {
 
   if (!e->tls) {
     smtp_buf_add(&e->in, bytes, len);
-    if (e->in.failed) smtp_session_fail(e, SMTP_ERR_NOMEM, nothing);
+    if (e->in.failed) smtp_session_out_of_memory(e);
     return;
   }
   why = smtp_tls_input(e->tls, bytes, len);
