@@ -109,8 +109,9 @@ void smtp_engine_keep_mbox_line(smtp_engine *e);
 
 /* --- AUTH (RFC 4954) --- */
 
-/* Log in by a conversation, which the engine then owns. `initial` lets the
- * first response go along with the command. */
+/* Log in by a conversation, which is the engine's from now on, even if it
+ * fails. `initial` lets the first response go along with the command. STATE
+ * while another exchange is under way. */
 smtp_error smtp_engine_auth(smtp_engine *e, smtp_auth *a, bool initial);
 /* The same with responses by the caller: `initial.s` NULL for none; then answer
  * each CHALLENGE event with _respond or _cancel. */

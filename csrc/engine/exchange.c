@@ -48,13 +48,26 @@ static smtp_error queue_auth(smtp_engine *e, smtp_span mechanism,
   return e->queue.items.failed ? smtp_session_out_of_memory(e) : SMTP_OK;
 }
 
-static void begin(smtp_engine *e, smtp_auth *a, bool first) {
+/* One exchange at a time: a second one would answer the first one's challenges.
+ * Takes `a` over. */
+static smtp_error begin(smtp_engine *e, smtp_auth *a, bool first) {
+  smtp_error why = e->failure != SMTP_OK ? SMTP_ERR_BROKEN : SMTP_OK;
+
+  if (why == SMTP_OK && (!smtp_state_is_legal(e->state, SMTP_CMD_AUTH) ||
+                         e->building || smtp_queue_has(&e->queue,
+                                                       SMTP_CMD_AUTH)))
+    why = SMTP_ERR_STATE;
+  if (why != SMTP_OK) {
+    smtp_auth_free(a);
+    return why;
+  }
   smtp_session_auth_end(e);
   e->exchange.auth = a;
   e->exchange.first = first;
   e->exchange.cancelled = false;
   e->exchange.challenges = 0;
   e->exchange.failure = SMTP_OK;
+  return SMTP_OK;
 }
 
 void smtp_session_auth_end(smtp_engine *e) {
@@ -70,12 +83,10 @@ static bool fits(smtp_span mechanism, const smtp_buf *response) {
 
 smtp_error smtp_engine_auth(smtp_engine *e, smtp_auth *a, bool initial) {
   smtp_span name = {smtp_auth_name(a), strlen(smtp_auth_name(a))};
-  smtp_error why = SMTP_OK;
+  smtp_error why = begin(e, a, true);
   smtp_buf response;
 
-  begin(e, a, true);
-  if (!smtp_state_is_legal(e->state, SMTP_CMD_AUTH) || e->building)
-    return SMTP_ERR_STATE;
+  if (why != SMTP_OK) return why;
   smtp_buf_init(&response);
   if (initial && smtp_auth_starts(a)) {
     why = smtp_auth_step(a, NULL, 0, &response);
@@ -88,6 +99,7 @@ smtp_error smtp_engine_auth(smtp_engine *e, smtp_auth *a, bool initial) {
   if (why == SMTP_OK && !e->exchange.first && !initial) {
     smtp_buf_add(&e->exchange.challenge, smtp_buf_data(&response),
                  smtp_buf_len(&response));
+    if (e->exchange.challenge.failed) why = SMTP_ERR_NOMEM;
     e->exchange.first = true;
   }
   if (why == SMTP_OK) why = queue_auth(e, name, &response, initial);
@@ -98,12 +110,10 @@ smtp_error smtp_engine_auth(smtp_engine *e, smtp_auth *a, bool initial) {
 
 smtp_error smtp_engine_auth_by_hand(smtp_engine *e, smtp_span mechanism,
                                     smtp_span initial) {
-  smtp_error why;
+  smtp_error why = begin(e, NULL, false);
   smtp_buf response;
 
-  begin(e, NULL, false);
-  if (!smtp_state_is_legal(e->state, SMTP_CMD_AUTH) || e->building)
-    return SMTP_ERR_STATE;
+  if (why != SMTP_OK) return why;
   smtp_buf_init(&response);
   smtp_buf_add(&response, initial.s, initial.len);
   why = response.failed ? SMTP_ERR_NOMEM
@@ -202,13 +212,24 @@ static bool take_challenge(smtp_engine *e, smtp_event *event) {
   return false;
 }
 
+/* What a reply that ends the exchange is worth. */
+static smtp_error judge(const smtp_exchange *x, int code) {
+  /* Whether it waits for a response or for a command, nobody knows. */
+  if (code / 100 == 3) return SMTP_ERR_REPLY_MALFORMED;
+  if (code / 100 != 2) return SMTP_OK;
+  /* Success for somebody who had given up is not ours. */
+  if (x->cancelled) return x->failure ? x->failure : SMTP_ERR_UNSOLICITED;
+  return x->auth && !smtp_auth_is_proven(x->auth) ? SMTP_ERR_FORGED : SMTP_OK;
+}
+
 bool smtp_session_auth_reply(smtp_engine *e, smtp_event *event) {
-  smtp_exchange *x = &e->exchange;
+  smtp_span text = {event->reply.text, event->reply.text_len};
+  smtp_error why;
 
   if (event->reply.code == 334) return take_challenge(e, event);
-  if (event->reply.code / 100 == 2 && x->auth &&
-      !smtp_auth_is_proven(x->auth)) {
-    smtp_session_fail(e, SMTP_ERR_FORGED, nothing);
+  why = judge(&e->exchange, event->reply.code);
+  if (why != SMTP_OK) {
+    smtp_session_fail(e, why, why == SMTP_ERR_FORGED ? nothing : text);
     return false;
   }
   smtp_session_auth_end(e);

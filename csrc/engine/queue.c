@@ -41,6 +41,14 @@ smtp_item *smtp_queue_last_sent(const smtp_queue *q) {
   return q->sent ? smtp_queue_item(q, q->sent - 1) : NULL;
 }
 
+bool smtp_queue_has(const smtp_queue *q, smtp_command c) {
+  size_t n = smtp_queue_count(q), i;
+
+  for (i = 0; i < n; i++)
+    if (smtp_queue_item(q, i)->command == c) return true;
+  return false;
+}
+
 /* By their marks, not by a length remembered: meanwhile replies may have taken
  * items off the front. */
 void smtp_queue_withdraw(smtp_queue *q, unsigned transaction) {

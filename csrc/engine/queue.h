@@ -34,6 +34,9 @@ smtp_item *smtp_queue_unsent(const smtp_queue *q);
 smtp_item *smtp_queue_awaited(const smtp_queue *q);
 smtp_item *smtp_queue_last_sent(const smtp_queue *q);
 
+/* A command of this kind waits to be sent or confirmed. */
+bool smtp_queue_has(const smtp_queue *q, smtp_command c);
+
 /* Take the items of a transaction off the end again. Only while nothing of it
  * has been sent. */
 void smtp_queue_withdraw(smtp_queue *q, unsigned transaction);
