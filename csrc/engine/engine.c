@@ -167,8 +167,7 @@ smtp_error smtp_engine_command(smtp_engine *e, smtp_command c, smtp_span verb,
   smtp_error why = check_state(e, c);
 
   if (why != SMTP_OK || e->building) return why ? why : SMTP_ERR_STATE;
-  item.secret = e->masked || smtp_state_command(verb.s, verb.len) ==
-                                 SMTP_CMD_AUTH;
+  item.secret = e->masked || smtp_trace_is_auth(verb.s, verb.len);
   return queue_line(e, item, verb, args,
                     item.secret ? SMTP_COMMAND_AUTH_LIMIT
                                 : SMTP_COMMAND_LIMIT);
@@ -189,10 +188,7 @@ smtp_error smtp_engine_raw(smtp_engine *e, const char *bytes, size_t len) {
   if (e->failure != SMTP_OK) return SMTP_ERR_BROKEN;
   if (e->content_open || e->state == SMTP_STATE_CLOSED) return SMTP_ERR_STATE;
   smtp_buf_add(&e->plain, bytes, len);
-  if (e->masked)
-    smtp_trace_command(&e->trace, bytes, len, true);
-  else
-    smtp_trace_bytes(&e->trace, SMTP_DIRECTION_SENT, bytes, len);
+  smtp_trace_raw(&e->trace, bytes, len, e->masked);
   smtp_session_push(e);
   return e->plain.failed ? smtp_session_out_of_memory(e) : SMTP_OK;
 }

@@ -33,10 +33,30 @@ void smtp_trace_bytes(smtp_trace *t, smtp_direction d, const char *s,
   smtp_buf_add(&t->records, s, len);
 }
 
+static bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+bool smtp_trace_is_auth(const char *s, size_t len) {
+  while (len && is_blank(*s))
+    s++, len--;
+  return smtp_text_starts(s, len, "AUTH") && (len == 4 || is_blank(s[4]));
+}
+
+/* Length of "AUTH mechanism" at the start of a line, 0 if it is not there. */
+static size_t shown_length(const char *s, size_t len) {
+  size_t n = 5;
+
+  if (!smtp_text_starts(s, len, "AUTH ")) return 0;
+  while (n < len && !is_blank(s[n]))
+    n++;
+  return n;
+}
+
 void smtp_trace_command(smtp_trace *t, const char *s, size_t len,
                         bool secret) {
   smtp_buf line;
-  const char *space;
+  size_t shown;
 
   if (!t->on) return;
   if (!secret) {
@@ -44,16 +64,29 @@ void smtp_trace_command(smtp_trace *t, const char *s, size_t len,
     return;
   }
   smtp_buf_init(&line);
-  if (smtp_text_starts(s, len, "AUTH ")) {
-    space = memchr(s + 5, ' ', len - 5);
-    smtp_buf_add(&line, s, space ? (size_t)(space - s) + 1 : len - 2);
-    smtp_buf_adds(&line, space ? "****\r\n" : "\r\n");
-  } else {
-    smtp_buf_adds(&line, "****\r\n");
-  }
+  shown = shown_length(s, len);
+  smtp_buf_add(&line, s, shown);
+  while (len > shown && is_blank(s[len - 1]))
+    len--;
+  if (shown && len > shown) smtp_buf_addc(&line, ' ');
+  if (len > shown) smtp_buf_adds(&line, "****");
+  smtp_buf_adds(&line, "\r\n");
   smtp_trace_bytes(t, SMTP_DIRECTION_SENT, smtp_buf_data(&line),
                    smtp_buf_len(&line));
   smtp_buf_wipe(&line);
+}
+
+void smtp_trace_raw(smtp_trace *t, const char *s, size_t len, bool secret) {
+  const char *end = s + len, *lf;
+
+  for (; t->on && s < end; s = lf) {
+    lf = memchr(s, '\n', (size_t)(end - s));
+    lf = lf ? lf + 1 : end;
+    if (secret || smtp_trace_is_auth(s, (size_t)(lf - s)))
+      smtp_trace_command(t, s, (size_t)(lf - s), true);
+    else
+      smtp_trace_bytes(t, SMTP_DIRECTION_SENT, s, (size_t)(lf - s));
+  }
 }
 
 void smtp_trace_reply(smtp_trace *t, int code, const char *enhanced,

@@ -23,6 +23,11 @@ void smtp_trace_bytes(smtp_trace *t, smtp_direction d, const char *s,
                       size_t len);
 /* Record a command line; of a secret one, only "AUTH mechanism" is shown. */
 void smtp_trace_command(smtp_trace *t, const char *s, size_t len, bool secret);
+/* The line is an AUTH command: what follows the mechanism is secret. */
+bool smtp_trace_is_auth(const char *s, size_t len);
+/* Record bytes of any number of lines, each AUTH line (all lines: `secret`)
+ * masked. */
+void smtp_trace_raw(smtp_trace *t, const char *s, size_t len, bool secret);
 /* Record a reply again as lines. */
 void smtp_trace_reply(smtp_trace *t, int code, const char *enhanced,
                       const char *text, size_t len);
