@@ -78,6 +78,7 @@ static bool handshake_is_over(smtp_engine *e, smtp_event *event) {
   if (!e->tls || e->tls_announced) return false;
   if (smtp_tls_current(e->tls) == SMTP_TLS_HANDSHAKE) return false;
   e->tls_announced = true;
+  if (smtp_session_tls_failed(e)) return false;
   memset(event, 0, sizeof *event);
   event->type = SMTP_EVENT_TLS;
   return true;
@@ -135,6 +136,7 @@ static smtp_next next_to_send(smtp_engine *e, smtp_event *event) {
 smtp_next smtp_engine_next(smtp_engine *e, smtp_event *event) {
   if (e->failure != SMTP_OK) return after_failure(e);
   if (handshake_is_over(e, event)) return SMTP_NEXT_EVENT;
+  if (e->failure != SMTP_OK) return after_failure(e);
   if (e->tls && !e->tls_announced && !e->ended) return next_on_wire(e);
   if (smtp_session_take_done(e, event)) return SMTP_NEXT_EVENT;
   if (e->state == SMTP_STATE_CLOSED) return SMTP_NEXT_IDLE;
@@ -282,6 +284,10 @@ void smtp_engine_keep_mbox_line(smtp_engine *e) {
 }
 
 smtp_error smtp_engine_start_tls(smtp_engine *e, smtp_tls *tls) {
+  if (e->failure != SMTP_OK || e->tls) {
+    smtp_tls_free(tls);
+    return e->tls ? SMTP_ERR_STATE : SMTP_ERR_BROKEN;
+  }
   e->tls = tls;
   e->tls_announced = false;
   smtp_engine_forget(e);

@@ -126,7 +126,8 @@ smtp_error smtp_engine_auth_failure(const smtp_engine *e);
 
 /* Put a filter between session and wire. Fails with INJECTED when plain bytes
  * are waiting: they came before TLS and are not the server's (RFC 3207 §6).
- * The handshake then runs; EVENT_TLS tells its end. Takes `tls` over. */
+ * The handshake then runs; EVENT_TLS tells its end. STATE when there is TLS
+ * already. Takes `tls` over, even if it fails. */
 smtp_error smtp_engine_start_tls(smtp_engine *e, smtp_tls *tls);
 const smtp_tls *smtp_engine_tls(const smtp_engine *e);
 /* Say goodbye on the TLS layer (close_notify). */

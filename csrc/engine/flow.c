@@ -166,11 +166,12 @@ static void learn(smtp_engine *e, const smtp_event *event) {
   }
 }
 
-/* A reply while the message is still going out: a refusal is believed, and
- * ends the connection, since the message cannot be taken back; anything else
- * was not asked for. */
+/* A reply while the message is still going out, its final dot not handed to the
+ * network: a refusal is believed, and ends the connection, since the message
+ * cannot be taken back; anything else was not asked for. */
 static bool is_premature(const smtp_engine *e, const smtp_item *item) {
-  return item->command == SMTP_CMD_CONTENT && !e->content_ended;
+  return item->command == SMTP_CMD_CONTENT &&
+         (!e->content_ended || e->sent < e->dot_at);
 }
 
 static bool is_plain(smtp_command c) {

@@ -68,6 +68,8 @@ smtp_transaction *smtp_session_transaction(const smtp_engine *e,
 /* wire.c: bytes that wait to be sent; plain ones pushed through TLS. */
 size_t smtp_session_pending(const smtp_engine *e);
 void smtp_session_push(smtp_engine *e);
+/* TLS has failed for good: so has the session, then. */
+bool smtp_session_tls_failed(smtp_engine *e);
 /* flow.c: what leaves next (true: some of it was left out, so a transaction may
  * be over), what a reply means, which transaction is over. */
 bool smtp_session_produce(smtp_engine *e);

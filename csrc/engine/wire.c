@@ -21,6 +21,12 @@ static void tls_failed(smtp_engine *e, smtp_error why) {
   smtp_session_fail(e, why, text);
 }
 
+bool smtp_session_tls_failed(smtp_engine *e) {
+  if (smtp_tls_current(e->tls) != SMTP_TLS_FAILED) return false;
+  tls_failed(e, smtp_tls_failure(e->tls));
+  return true;
+}
+
 void smtp_session_push(smtp_engine *e) {
   smtp_error why;
 
