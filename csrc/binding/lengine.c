@@ -9,20 +9,15 @@
 
 #define CLASS "smtplib.core.engine"
 
-typedef struct engine_object {
-  smtp_engine *engine;
-  smtp_content content;
-} engine_object;
-
-static engine_object *to_object(lua_State *L, int index) {
-  engine_object *o = luaL_checkudata(L, index, CLASS);
+smtp_engine_object *smtp_to_engine_object(lua_State *L, int index) {
+  smtp_engine_object *o = luaL_checkudata(L, index, CLASS);
 
   if (!o->engine) luaL_error(L, "the engine has been released");
   return o;
 }
 
 smtp_engine *smtp_to_engine(lua_State *L, int index) {
-  return to_object(L, index)->engine;
+  return smtp_to_engine_object(L, index)->engine;
 }
 
 static smtp_span check_span(lua_State *L, int index) {
@@ -41,7 +36,7 @@ static smtp_span opt_span(lua_State *L, int index) {
 /* core.engine(lmtp, reply_line, reply_lines) */
 static int engine_new(lua_State *L) {
   smtp_engine_options options;
-  engine_object *o;
+  smtp_engine_object *o;
 
   memset(&options, 0, sizeof options);
   options.lmtp = lua_toboolean(L, 1) != 0;
@@ -55,7 +50,7 @@ static int engine_new(lua_State *L) {
 }
 
 static int engine_gc(lua_State *L) {
-  engine_object *o = luaL_checkudata(L, 1, CLASS);
+  smtp_engine_object *o = luaL_checkudata(L, 1, CLASS);
 
   smtp_engine_free(o->engine);
   o->engine = NULL;
@@ -64,9 +59,12 @@ static int engine_gc(lua_State *L) {
 
 /* next([terse]) */
 static int engine_next(lua_State *L) {
-  engine_object *o = to_object(L, 1);
+  smtp_engine_object *o = smtp_to_engine_object(L, 1);
+  smtp_event event;
+  smtp_next next =
+      smtp_engine_object_next(o, lua_toboolean(L, 2) != 0, &event);
 
-  return smtp_push_next(L, o->engine, &o->content, lua_toboolean(L, 2) != 0);
+  return smtp_push_next(L, o->engine, next, &event);
 }
 
 /* All bytes to send, counted as sent; nil when there are none. */
@@ -152,7 +150,7 @@ static int engine_data(lua_State *L) {
 
 /* content(bytes, last): bytes of the message; kept alive until they are out. */
 static int engine_content(lua_State *L) {
-  engine_object *o = to_object(L, 1);
+  smtp_engine_object *o = smtp_to_engine_object(L, 1);
   smtp_span s = check_span(L, 2);
 
   smtp_getuservalue(L, 1);

@@ -99,15 +99,19 @@ static bool is_expected(const smtp_event *event) {
                          event->reply.code / 100 == 2);
 }
 
-int smtp_push_next(lua_State *L, smtp_engine *e, smtp_content *content,
-                   bool terse) {
-  smtp_event event;
+smtp_next smtp_engine_object_next(smtp_engine_object *o, bool terse,
+                                  smtp_event *event) {
   smtp_next next;
 
   do
-    next = smtp_engine_next(e, &event);
-  while ((next == SMTP_NEXT_CONTENT && feed(e, content)) ||
-         (next == SMTP_NEXT_EVENT && terse && is_expected(&event)));
+    next = smtp_engine_next(o->engine, event);
+  while ((next == SMTP_NEXT_CONTENT && feed(o->engine, &o->content)) ||
+         (next == SMTP_NEXT_EVENT && terse && is_expected(event)));
+  return next;
+}
+
+int smtp_push_next(lua_State *L, const smtp_engine *e, smtp_next next,
+                   const smtp_event *event) {
   switch (next) {
   case SMTP_NEXT_SEND:
     lua_pushliteral(L, "send");
@@ -119,7 +123,7 @@ int smtp_push_next(lua_State *L, smtp_engine *e, smtp_content *content,
     lua_pushliteral(L, "content");
     return 1;
   case SMTP_NEXT_EVENT:
-    return push_event(L, &event);
+    return push_event(L, event);
   case SMTP_NEXT_IDLE:
     lua_pushliteral(L, "idle");
     return 1;

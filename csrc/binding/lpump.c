@@ -31,13 +31,25 @@ static smtp_error flush(smtp_tcp *t, smtp_engine *engine) {
   }
 }
 
+static smtp_error fill(smtp_tcp *t, smtp_engine *engine) {
+  char room[ROOM];
+  size_t got;
+  smtp_error e = smtp_tcp_receive(t, room, sizeof room, &got);
+
+  if (e == SMTP_OK) smtp_engine_input(engine, room, got);
+  return e;
+}
+
+/* That the peer has gone, the engine is told. */
+static smtp_error tell(smtp_engine *engine, smtp_error e) {
+  if (e != SMTP_ERR_CLOSED) return e;
+  smtp_engine_input_end(engine);
+  return SMTP_OK;
+}
+
 static int settle(lua_State *L, const smtp_tcp *t, smtp_engine *engine,
                   smtp_error e) {
-  if (e == SMTP_ERR_CLOSED) {
-    smtp_engine_input_end(engine);
-    e = SMTP_OK;
-  }
-  return smtp_push_os_result(L, e, &t->failure);
+  return smtp_push_os_result(L, tell(engine, e), &t->failure);
 }
 
 /* flush(engine) → true: all that the engine has to send; what arrives while
@@ -53,12 +65,34 @@ static int tcp_flush(lua_State *L) {
 static int tcp_fill(lua_State *L) {
   smtp_tcp *t = smtp_to_tcp(L, 1);
   smtp_engine *engine = smtp_to_engine(L, 2);
-  char room[ROOM];
-  size_t got;
-  smtp_error e = smtp_tcp_receive(t, room, sizeof room, &got);
 
-  if (e == SMTP_OK) smtp_engine_input(engine, room, got);
-  return settle(L, t, engine, e);
+  return settle(L, t, engine, fill(t, engine));
+}
+
+/* pump(engine [, terse]) → what engine:next() says once it wants neither to
+ * send nor to receive; or "broken", name, sentence when the socket failed */
+static int tcp_pump(lua_State *L) {
+  smtp_tcp *t = smtp_to_tcp(L, 1);
+  smtp_engine_object *o = smtp_to_engine_object(L, 2);
+  bool terse = lua_toboolean(L, 3) != 0;
+  smtp_event event;
+  smtp_next next;
+  smtp_error e;
+
+  for (;;) {
+    next = smtp_engine_object_next(o, terse, &event);
+    if (next == SMTP_NEXT_SEND)
+      e = flush(t, o->engine);
+    else if (next == SMTP_NEXT_RECEIVE)
+      e = fill(t, o->engine);
+    else
+      return smtp_push_next(L, o->engine, next, &event);
+    if (tell(o->engine, e) == SMTP_OK) continue;
+    lua_pushliteral(L, "broken");
+    lua_pushstring(L, smtp_failure_name(&t->failure));
+    lua_pushstring(L, t->failure.text);
+    return 3;
+  }
 }
 
 /* idle_check(engine) → true: hand over what came unasked while the connection
@@ -78,6 +112,7 @@ static int tcp_idle_check(lua_State *L) {
 static const luaL_Reg methods[] = {
     {"idle_check", tcp_idle_check},
     {"fill", tcp_fill},
+    {"pump", tcp_pump},
     {"flush", tcp_flush},
     {NULL, NULL},
 };

@@ -142,31 +142,47 @@ local function closed_by_caller()
   return errors.SMTPServerDisconnected("the connection was closed meanwhile")
 end
 
+-- One round of the pump in Lua: what the core wants done is done, and nil comes
+-- back; else what it says.
+local function turn(self, terse)
+  local what, a, b, c, d, e = self.core:next(terse)
+  if self.tracer then self:drain() end
+  local ok, name, sentence
+  if what == "send" then
+    ok, name, sentence = flush(self)
+  elseif what == "receive" then
+    apply_timeout(self)
+    ok, name, sentence = fill(self)
+  else
+    return what, a, b, c, d, e
+  end
+  if not ok then return "broken", name, sentence end
+  return nil
+end
+
+-- The same rounds, all of them in the transport where it can.
+local function pump(self, terse)
+  if self.transport.pump and not self.tracer and not self.command_timeouts then
+    return self.transport:pump(self.core, terse)
+  end
+  local what, a, b, c, d, e
+  repeat
+    what, a, b, c, d, e = turn(self, terse)
+  until what
+  return what, a, b, c, d, e
+end
+
 ---The next thing that the core has to say: see csrc/binding/lengine_events.c.
 ---A failure has closed the session and comes as "failed", err.
 ---@param terse boolean? leave out what a transaction was bound to get
 function Session:wait(terse)
-  local engine = self.core
-  if not engine then return "failed", self.failed or closed_by_caller() end
-  while true do
-    local what, a, b, c, d, e = engine:next(terse)
-    if self.tracer then self:drain() end
-    local ok, name, sentence
-    if what == "send" then
-      ok, name, sentence = flush(self)
-    elseif what == "receive" then
-      apply_timeout(self)
-      ok, name, sentence = fill(self)
-    elseif what == "failed" then
-      ok, name, sentence = nil, a, b
-    else
-      return what, a, b, c, d, e
-    end
-    if not ok then
-      local _, err = self:fail(name, sentence)
-      return "failed", err
-    end
+  if not self.core then return "failed", self.failed or closed_by_caller() end
+  local what, a, b, c, d, e = pump(self, terse)
+  if what == "failed" or what == "broken" then
+    local _, err = self:fail(a, b)
+    return "failed", err
   end
+  return what, a, b, c, d, e
 end
 
 ---Look whether the server said something unasked before a command is sent.
