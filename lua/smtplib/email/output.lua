@@ -4,6 +4,7 @@
 local core = require "smtplib.core"
 local content = require "smtplib.email.content"
 local errors = require "smtplib.errors"
+local guard = require "smtplib.guard"
 
 local message = core.message
 
@@ -49,12 +50,19 @@ local function open_fed(m, readers, lengths)
   return true
 end
 
+-- An error table of whatever a source gave up with.
+local function failure_of(why, sentence)
+  if errors.is_error(why) then return why end
+  return errors.from_core("source", sentence or "the content's source failed: " .. tostring(why))
+end
+
 -- One piece for the writer; nil and an error table when there is none to get.
 local function feed(writer, reader)
-  local bytes, why, sentence = reader()
-  if bytes == nil and why ~= nil then
-    if type(why) == "table" then return nil, why end
-    return nil, errors.from_core(sentence and why or "source", sentence or tostring(why))
+  local called, bytes, why, sentence = guard.call(reader)
+  if not called then return nil, failure_of(bytes) end
+  if bytes == nil and why ~= nil then return nil, failure_of(why, sentence) end
+  if bytes ~= nil and type(bytes) ~= "string" then
+    return nil, failure_of("a piece must be a string, not " .. type(bytes))
   end
   local ok, name, text = writer:feed(bytes)
   if not ok then return nil, errors.from_core(name, text) end
