@@ -23,97 +23,17 @@ typedef struct planner {
   size_t sealed; /* heads before this are in a segment */
 } planner;
 
-static const char *const transfer_names[] = {"7bit", "8bit", "quoted-printable",
-                                             "base64"};
-
-const char *smtp_transfer_name(smtp_transfer t) {
-  return transfer_names[t];
-}
-
-/* --- which encoding
- * ------------------------------------------------------------ */
-
-typedef struct census {
-  size_t high;    /* bytes above 0x7F */
-  size_t special; /* that quoted-printable spends three characters on */
-  size_t longest; /* line */
-  bool nul;
-} census;
-
-static void count(census *c, const smtp_block *b) {
-  size_t i, line = 0;
-
-  memset(c, 0, sizeof *c);
-  for (i = 0; i < b->len; i++) {
-    unsigned char ch = (unsigned char)b->bytes[i];
-
-    if (ch == '\n' || ch == '\r') {
-      line = 0;
-      continue;
-    }
-    if (++line > c->longest) c->longest = line;
-    if (ch >= 0x80) c->high++;
-    if (ch >= 0x7F || ch == '=' || (ch < 0x20 && ch != '\t')) c->special++;
-    if (!ch) c->nul = true;
-  }
-}
-
-static bool is_value(const smtp_field *f, const char *value) {
-  size_t len;
-  const char *s = smtp_param_main(f->value, f->value_len, &len);
-
-  return smtp_text_equals(s, len, value, strlen(value));
-}
-
-/* The field of a transfer encoding that is not the writer's to choose. */
-static const smtp_field *fixed_transfer(const smtp_message *m, bool only_7bit) {
-  const smtp_field *f = smtp_message_field(m, "Content-Transfer-Encoding");
-
-  if (!f || f->form == SMTP_FIELD_CHOSEN) return NULL;
-  if (only_7bit && f->form == SMTP_FIELD_TEXT &&
-      (is_value(f, "8bit") || is_value(f, "binary")))
-    return NULL; /* the same bytes, so they can be encoded anew */
-  return f;
-}
-
-static bool is_composite(const smtp_message *m) {
-  return smtp_message_is(m, "multipart/") || smtp_message_is(m, "message/");
-}
-
-/* A body that goes out as it is, whatever it is. */
-static bool is_verbatim(const planner *p, const smtp_message *m) {
-  return fixed_transfer(m, p->o->only_7bit) ||
-         (m->body == SMTP_BODY_BYTES && is_composite(m));
-}
-
-smtp_transfer smtp_plan_transfer(const smtp_message *m, bool allow_8bit) {
-  bool text =
-      !smtp_message_field(m, "Content-Type") || smtp_message_is(m, "text/");
-  census c;
-
-  if (m->body == SMTP_BODY_FED || m->exact) return SMTP_TRANSFER_BASE64;
-  if (m->body != SMTP_BODY_BYTES) return SMTP_TRANSFER_7BIT;
-  count(&c, m->content);
-  if (!c.high && !c.nul && c.longest <= SMTP_LINE_HARD_LIMIT)
-    return SMTP_TRANSFER_7BIT;
-  if (!text) return SMTP_TRANSFER_BASE64;
-  if (allow_8bit && !c.nul && c.longest <= SMTP_LINE_HARD_LIMIT)
-    return SMTP_TRANSFER_8BIT;
-  return c.special * 2 + m->content->len / 38 <= m->content->len / 3 + 8
-             ? SMTP_TRANSFER_QP
-             : SMTP_TRANSFER_BASE64;
-}
-
 /* Some leaf below is 8bit: then so are the containers (RFC 2045 6.4). */
 static bool needs_8bit(const planner *p, const smtp_message *m, int depth) {
   size_t i;
 
-  if (depth > SMTP_MESSAGE_DEPTH || fixed_transfer(m, p->o->only_7bit))
+  if (depth > SMTP_MESSAGE_DEPTH || smtp_choice_fixed(m, p->o->only_7bit))
     return false;
   for (i = 0; i < m->part_count; i++)
     if (needs_8bit(p, m->parts[i], depth + 1)) return true;
-  return m->body == SMTP_BODY_BYTES && !is_verbatim(p, m) &&
-         smtp_plan_transfer(m, p->o->allow_8bit) == SMTP_TRANSFER_8BIT;
+  return m->body == SMTP_BODY_BYTES &&
+         !smtp_choice_is_verbatim(m, p->o->only_7bit) &&
+         smtp_choice_transfer(m, p->o->allow_8bit) == SMTP_TRANSFER_8BIT;
 }
 
 /* --- segments
@@ -266,7 +186,8 @@ static bool mend_type(const planner *p, const smtp_message *m,
                      strlen(m->boundary));
   } else {
     has = f->form == SMTP_FIELD_RAW || m->body != SMTP_BODY_BYTES ||
-          is_verbatim(p, m) || !smtp_message_is(m, "text/") ||
+          smtp_choice_is_verbatim(m, p->o->only_7bit) ||
+          !smtp_message_is(m, "text/") ||
           !smtp_text_has_8bit(m->content->bytes, m->content->len) ||
           smtp_param_get(f->value, f->value_len, "charset", 7, &old);
     if (!has)
@@ -306,7 +227,7 @@ static smtp_error write_own_fields(planner *p, const place *at) {
   for (i = 0; i < m->field_count && !e; i++) {
     const smtp_field *f = &m->fields[i];
 
-    if (is_transfer(f) && !fixed_transfer(m, p->o->only_7bit)) continue;
+    if (is_transfer(f) && !smtp_choice_fixed(m, p->o->only_7bit)) continue;
     if (!at->around && is_dropped(p, f)) continue;
     if (f == smtp_message_field(m, "Content-Type"))
       e = write_type(p, m, f);
@@ -338,8 +259,8 @@ static smtp_error write_needed_fields(planner *p, const place *at,
   const smtp_message *m = at->m;
   bool has_version = at->around || smtp_message_field(m, "MIME-Version");
   bool chosen = smtp_message_field(m, "Content-Transfer-Encoding") &&
-                !fixed_transfer(m, p->o->only_7bit);
-  bool encoded = !fixed_transfer(m, p->o->only_7bit) && (chosen || transfer);
+                !smtp_choice_fixed(m, p->o->only_7bit);
+  bool encoded = !smtp_choice_fixed(m, p->o->only_7bit) && (chosen || transfer);
   bool typed =
       smtp_message_field(m, "Content-Type") || !(encoded || is_multipart(m));
   smtp_error e = SMTP_OK;
@@ -494,8 +415,8 @@ static smtp_error plan_body(planner *p, place *at, smtp_transfer transfer) {
 static smtp_transfer choose(const planner *p, const smtp_message *m) {
   if (m->body == SMTP_BODY_PARTS)
     return needs_8bit(p, m, 0) ? SMTP_TRANSFER_8BIT : SMTP_TRANSFER_7BIT;
-  if (is_verbatim(p, m)) return SMTP_TRANSFER_7BIT;
-  return smtp_plan_transfer(m, p->o->allow_8bit);
+  if (smtp_choice_is_verbatim(m, p->o->only_7bit)) return SMTP_TRANSFER_7BIT;
+  return smtp_choice_transfer(m, p->o->allow_8bit);
 }
 
 static smtp_error plan_message(planner *p, const place *given) {

@@ -10,15 +10,9 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "mime/choice.h"
 #include "mime/header.h"
 #include "mime/message.h"
-
-typedef enum smtp_transfer {
-  SMTP_TRANSFER_7BIT,
-  SMTP_TRANSFER_8BIT,
-  SMTP_TRANSFER_QP,
-  SMTP_TRANSFER_BASE64
-} smtp_transfer;
 
 typedef enum smtp_segment_kind {
   SMTP_SEGMENT_READY, /* heads[start, start + len) */
@@ -67,9 +61,5 @@ smtp_error smtp_plan_make(smtp_plan *p, const smtp_message *m,
                           const smtp_plan_options *options,
                           smtp_buf *complaint);
 void smtp_plan_free(smtp_plan *p);
-
-/* How the body of `m` (a leaf) is to be encoded, were it written now. */
-smtp_transfer smtp_plan_transfer(const smtp_message *m, bool allow_8bit);
-const char *smtp_transfer_name(smtp_transfer t);
 
 #endif

@@ -29,24 +29,27 @@ local entry_options = {
   path = true, content = true, type = true, filename = true, cid = true, disposition = true, headers = true,
 }
 
+-- Error levels: the functions here are called by check, check by the class,
+-- the class by the user.
+local function check_entry(name, i, entry)
+  if message.is(entry) then return end
+  if type(entry) ~= "table" then
+    error(("bad entry %d of '%s' (table or Message expected, got %s)"):format(i, name, type(entry)), 5)
+  end
+  for key in pairs(entry) do
+    if not entry_options[key] then error(("unknown option '%s'"):format(tostring(key)), 5) end
+  end
+  if not message.is(entry.content) and not content.is_content(entry) then
+    error(("bad entry %d of '%s' (path= or content= expected)"):format(i, name), 5)
+  end
+end
+
 local function check_entries(name, list)
   if list == nil then return end
   if type(list) ~= "table" then
     error(("bad option '%s' (array expected, got %s)"):format(name, type(list)), 4)
   end
-  for i, entry in ipairs(list) do
-    if not message.is(entry) then
-      if type(entry) ~= "table" then
-        error(("bad entry %d of '%s' (table or Message expected, got %s)"):format(i, name, type(entry)), 4)
-      end
-      for key in pairs(entry) do
-        if not entry_options[key] then error(("unknown option '%s'"):format(tostring(key)), 4) end
-      end
-      if not message.is(entry.content) and not content.is_content(entry) then
-        error(("bad entry %d of '%s' (path= or content= expected)"):format(i, name), 4)
-      end
-    end
-  end
+  for i, entry in ipairs(list) do check_entry(name, i, entry) end
 end
 
 local function check(opts)

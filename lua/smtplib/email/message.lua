@@ -2,27 +2,17 @@
 -- A message is userdata (core.message); what is here gives it its methods.
 
 local core = require "smtplib.core"
+local check = require "smtplib.email.check"
 local content = require "smtplib.email.content"
 local fields = require "smtplib.email.fields"
 local output = require "smtplib.email.output"
 local parts = require "smtplib.email.parts"
+local typing = require "smtplib.email.typing"
 
 local message = core.message
 local class, methods = message.class, message.methods
 
-local function fail(name, argument, expected, got, level)
-  error(("bad argument '%s' to '%s' (%s expected, got %s)"):format(argument, name, expected, type(got)), level + 1)
-end
-
-local function check_string(name, argument, value, level)
-  if type(value) ~= "string" then fail(name, argument, "string", value, (level or 2) + 1) end
-end
-
--- Raise what the core refused, in the name of the caller.
-local function insist(level, ok, _, sentence)
-  if ok == nil then error(sentence, level + 1) end
-  return ok
-end
+local fail, check_string, insist = check.fail, check.string, check.insist
 
 -- --- header fields -------------------------------------------------------------
 
@@ -33,7 +23,8 @@ function class.__newindex(m, name, value)
     error(("a header's name is a string, not a %s"):format(type(name)), 2)
   end
   if properties[name] then
-    insist(2, properties[name](m, value == nil and false or value))
+    if value == nil then value = false end
+    insist(2, properties[name](m, value))
   elseif value == nil then
     message.remove(m, name)
   else
@@ -111,130 +102,6 @@ end
 ---@return string[][] # array of {name, value}
 function methods:items()
   return list(self, function(name, value) return { name, value } end)
-end
-
--- --- content type --------------------------------------------------------------
-
----@return string # lower case; the default type when there is none
-function methods:get_content_type()
-  local value = message.get(self, "Content-Type")
-  if not value then return self:get_default_type() end
-  local main = message.params(value)
-  return message.is_type(main) and main:lower() or "text/plain"
-end
-
-function methods:get_content_maintype()
-  return (self:get_content_type():match("^[^/]*"))
-end
-
-function methods:get_content_subtype()
-  return (self:get_content_type():match("/(.*)$"))
-end
-
-function methods:get_default_type()
-  return message.data(self).default_type or "text/plain"
-end
-
-function methods:set_default_type(default)
-  check_string("set_default_type", "type", default)
-  message.data(self).default_type = default
-end
-
---- A parameter of a header field, decoded.
----@return string|any # or `default` when there is none
-function methods:get_param(name, default, header)
-  check_string("get_param", "name", name)
-  local value = message.get(self, header or "Content-Type")
-  local found = value and message.param(value, name)
-  if not found then return default end
-  return found
-end
-
---- Array of {name, value}, the type itself first (with an empty value).
-function methods:get_params(default, header)
-  local value = message.get(self, header or "Content-Type")
-  if not value then return default end
-  local main, names = message.params(value)
-  local result, seen = { { main, "" } }, {}
-  for _, name in ipairs(names) do
-    name = name:match("^[^*]*")
-    if not seen[name:lower()] then
-      seen[name:lower()] = true
-      result[#result + 1] = { name, message.param(value, name) or "" }
-    end
-  end
-  return result
-end
-
-local function change_param(m, name, value, header, level)
-  local old = message.get(m, header) or (header == "Content-Type" and "text/plain" or "")
-  insist(level + 1, message.set(m, header, insist(level + 1, message.set_param(old, name, value))))
-end
-
-function methods:set_param(name, value, header)
-  check_string("set_param", "name", name)
-  check_string("set_param", "value", value)
-  change_param(self, name, value, header or "Content-Type", 2)
-end
-
-function methods:del_param(name, header)
-  check_string("del_param", "name", name)
-  if message.get(self, header or "Content-Type") then
-    change_param(self, name, nil, header or "Content-Type", 2)
-  end
-end
-
---- Change the type and keep the parameters.
-function methods:set_type(new, header)
-  check_string("set_type", "type", new)
-  if not message.is_type(new) then error(("bad content type '%s'"):format(new), 2) end
-  header = header or "Content-Type"
-  local value = message.get(self, header) or ""
-  local start = value:find(";", 1, true)
-  insist(2, message.set(self, header, new .. (start and value:sub(start) or "")))
-  if not message.get(self, "MIME-Version") then insist(2, message.add(self, "MIME-Version", "1.0")) end
-end
-
-function methods:get_filename(default)
-  local value = message.get(self, "Content-Disposition")
-  local name = value and message.param(value, "filename")
-  if not name then
-    value = message.get(self, "Content-Type")
-    name = value and message.param(value, "name")
-  end
-  return name or default
-end
-
----@return string|any # the boundary between the parts, or `default`
-function methods:get_boundary(default)
-  local named = self:get_param("boundary")
-  if named and named ~= "" then return named end
-  local own = message.boundary(self)
-  return own ~= "" and self:is_multipart() and own or default
-end
-
-function methods:set_boundary(boundary)
-  check_string("set_boundary", "boundary", boundary)
-  if not message.get(self, "Content-Type") then error("set_boundary: no header 'Content-Type'", 2) end
-  if #boundary > 70 or not boundary:match("^[%w'()+_,./:=?%- ]*[%w'()+_,./:=?%-]$") then
-    error("bad argument 'boundary' to 'set_boundary' (1 to 70 characters of RFC 2046 expected)", 2)
-  end
-  change_param(self, "boundary", boundary, "Content-Type", 2)
-end
-
-function methods:get_content_charset(default)
-  local charset = self:get_param("charset")
-  return charset and charset:lower() or default
-end
-
----@return string|nil # lower case, without parameters
-function methods:get_content_disposition()
-  local value = message.get(self, "Content-Disposition")
-  return value and message.params(value):lower()
-end
-
-function methods:is_attachment()
-  return self:get_content_disposition() == "attachment"
 end
 
 -- --- payload -------------------------------------------------------------------
@@ -350,7 +217,7 @@ local charsets = { ["utf-8"] = true, ["us-ascii"] = true }
 function methods:set_charset(charset)
   message.data(self).charset = charset
   if charset == nil then
-    if message.get(self, "Content-Type") then change_param(self, "charset", nil, "Content-Type", 2) end
+    if message.get(self, "Content-Type") then typing.change(self, "charset", nil, "Content-Type", 2) end
     return
   end
   check_string("set_charset", "charset", charset)
@@ -362,7 +229,7 @@ function methods:set_charset(charset)
   message.data(self).charset = name
   insist(2, fields.add_new(self, "MIME-Version", "1.0"))
   insist(2, fields.add_new(self, "Content-Type", "text/plain"))
-  change_param(self, "charset", name, "Content-Type", 2)
+  typing.change(self, "charset", name, "Content-Type", 2)
   insist(2, message.choose(self))
 end
 
