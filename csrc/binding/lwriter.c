@@ -229,6 +229,15 @@ static int is_type(lua_State *L) {
   return 1;
 }
 
+/* is_utf8(s): well-formed */
+static int is_utf8(lua_State *L) {
+  size_t len;
+  const char *s = luaL_checklstring(L, 1, &len);
+
+  lua_pushboolean(L, smtp_text_is_utf8(s, len));
+  return 1;
+}
+
 /* is_address(name): a field of mailboxes */
 static int is_address(lua_State *L) {
   size_t len;
@@ -275,15 +284,11 @@ static const luaL_Reg metamethods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"writer", new_writer},
-    {"param", param},
-    {"set_param", set_param},
-    {"params", params},
-    {"is_type", is_type},
-    {"is_address", is_address},
-    {"decode_text", decode_text},
-    {"encode_text", encode_text},
-    {NULL, NULL},
+    {"writer", new_writer},       {"param", param},
+    {"set_param", set_param},     {"params", params},
+    {"is_type", is_type},         {"is_utf8", is_utf8},
+    {"is_address", is_address},   {"decode_text", decode_text},
+    {"encode_text", encode_text}, {NULL, NULL},
 };
 
 void smtp_lwriter_open(lua_State *L) {

@@ -73,7 +73,8 @@ local function typed(value, opts)
     return nil, "header", ("header 'Content-Type': bad content type '%s'"):format(kind)
   end
   local text = kind:lower():match("^text/") and type(value) == "string"
-  if text and not message.param(kind, "charset") then
+  local known = text and (not opts.exact or opts.charset or message.is_utf8(value))
+  if known and not message.param(kind, "charset") then
     kind = message.set_param(kind, "charset", opts.charset or "utf-8")
   end
   for _, param in ipairs(M.sorted(opts.params)) do
