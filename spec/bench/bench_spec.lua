@@ -1,0 +1,98 @@
+-- Round trips and system calls are counts, not times: they are proved here, on
+-- the interpreter that runs this spec. And the whole benchmark runs through.
+local trial = require "spec.bench.trial"
+local count = require "spec.bench.count"
+local figures = require "spec.bench.figures"
+
+local abi = rawget(_G, "jit") and "jit" or _VERSION:match("%d+%.%d+")
+local FEW = 50
+
+describe("the benchmark", function()
+  local client
+  local can_run, why = trial.prepare()
+
+  local function measure(name, run)
+    it(name, can_run and run or function()
+      pending(why)
+    end)
+  end
+
+  setup(function()
+    if can_run then client = assert(trial.lua_client(abi), "the library is not built for this Lua") end
+  end)
+
+  -- what, job, the sink's options, turns for 50 messages
+  local cases = {
+    { "sendmail waits twice a message with PIPELINING", "sendmail", "--no-chunking", 2 * FEW },
+    { "sendmail waits four times a message without", "sendmail", "--no-pipelining --no-chunking", 4 * FEW },
+    { "send_message waits twice a message with PIPELINING", "composed", "--no-chunking", 2 * FEW },
+  }
+
+  for _, case in ipairs(cases) do
+    local name, job, sink, turns = case[1], case[2], case[3], case[4]
+    measure(name, function()
+      local file = job == "composed" and trial.files.text or trial.files.message
+      local numbers = trial.run(client, job, FEW, file, { sink = sink })
+      assert.equal(turns, numbers.turns)
+      assert.equal(FEW, numbers.messages)
+      assert.equal(1, numbers.connections)
+    end)
+  end
+
+  measure("send_messages waits no more often than sendmail", function()
+    local numbers = trial.run(client, "send_messages", FEW, trial.files.message, {})
+    assert.truthy(numbers.turns <= 2 * FEW)
+  end)
+
+  measure("a large text arrives whole, its dots stuffed, in two turns", function()
+    for _, job in ipairs{ "large", "source" } do
+      local numbers = trial.run(client, job, 32, trial.files.block, { sink = "--no-chunking" })
+      assert.equal(2, numbers.turns)
+      assert.equal(32 * 65536, numbers.content)
+      assert.truthy(numbers.dot_lines >= 32)
+    end
+  end)
+
+  measure("a source is sent in the same memory, however large it is", function()
+    local small = trial.run(client, "source", 16, trial.files.block, {}).client_peak_kib
+    local large = trial.run(client, "source", 1024, trial.files.block, {}).client_peak_kib
+    assert.truthy(large - small < 4096, ("%d KiB, then %d KiB"):format(small, large))
+  end)
+
+  measure("a trial whose messages do not arrive is an error", function()
+    local deaf = { name = "true", command = "true", environment = "" }
+    local ok, err = pcall(trial.run, deaf, "sendmail", FEW, trial.files.message, {})
+    assert.is_false(ok)
+    assert.truthy(tostring(err):find("messages are missing", 1, true), err)
+  end)
+
+  measure("a client that fails is an error, which shows what it said", function()
+    local ok, err = pcall(trial.run, client, "no-such-job", FEW, trial.files.message, {})
+    assert.is_false(ok)
+    assert.truthy(tostring(err):find("unknown job", 1, true), err)
+  end)
+
+  measure("system calls a message are few", function()
+    local calls = count.calls(client, "sendmail", FEW, trial.files.message, {})
+    if not calls then return pending "no strace" end
+    -- Memory that Lua asks for between the two runs counts, too.
+    assert.truthy(calls > 2 and calls < 7, tostring(calls))
+  end)
+
+  measure("the whole of it runs, and prints a row for each client", function()
+    local pipe = assert(io.popen(("lua5.4 spec/bench/run.lua --messages %d --rounds 1 --mebibytes 1 --no-counts --luas %s 2>&1; echo \"status $?\"")
+      :format(FEW, abi)))
+    local said = pipe:read "*a"
+    pipe:close()
+    assert.truthy(said:find("status 0\n$"), said)
+    for _, job in ipairs{ "sendmail", "send_messages", "composed", "large", "source" } do
+      assert.truthy(said:find("\n" .. client.name .. " " .. job, 1, true), said)
+    end
+  end)
+
+  it("knows medians", function()
+    assert.equal(2, figures.median{ 3, 1, 2 })
+    assert.equal(2.5, figures.median{ 4, 1, 3, 2 })
+    assert.equal(7, figures.median{ 7 })
+  end)
+end)

@@ -1,0 +1,162 @@
+-- Measures the library against Python's smtplib, both sending to the same sink
+-- (sink.c), and prints tables: medians over the rounds, and the ratio to
+-- Python's figure in the same round. It judges nothing: times depend on the
+-- machine and on what else it does. Counts do not; bench_spec.lua proves those.
+--
+--   lua5.4 spec/bench/run.lua [--messages N] [--rounds N] [--mebibytes N]
+--                             [--luas "5.4 jit"] [--no-counts] [--profile]
+--
+-- From the top folder, after `make`. --no-counts: without strace and valgrind.
+-- --profile: only where the instructions of sendmail go, function by function.
+package.path = "./?.lua;" .. package.path
+local count = require "spec.bench.count"
+local figures = require "spec.bench.figures"
+local trial = require "spec.bench.trial"
+
+local FEW = 200 -- messages under strace and valgrind
+local BLOCKS = 16 -- a MiB
+
+local options = { messages = 10000, rounds = 5, mebibytes = 64, luas = "5.4 jit", counts = true, profile = false }
+
+local function read_options(given)
+  local i = 1
+  while given[i] do
+    local off, name = given[i]:match("^%-%-(n?o?%-?)(%l+)$")
+    local default = options[name or ""]
+    if default == nil or off ~= "" and off ~= "no-" then
+      io.stderr:write("unknown option ", given[i], "\n")
+      os.exit(2)
+    elseif type(default) == "boolean" then
+      options[name] = off == ""
+    else
+      i = i + 1
+      options[name] = type(default) == "number" and assert(tonumber(given[i]), "a number, please") or given[i]
+    end
+    i = i + 1
+  end
+end
+
+local is_watched = os.execute "test -t 2"
+
+local function progress(text)
+  if is_watched then io.stderr:write(("\r%-60s\r"):format(text)) end
+end
+
+-- All rows in turn, round by round: whatever disturbs one disturbs its rivals.
+local function measure(rows, n, file, how, rounds)
+  for _, row in ipairs(rows) do row.rounds = {} end
+  for round = 1, rounds do
+    for _, row in ipairs(rows) do
+      progress(("round %d of %d: %s"):format(round, rounds, row.name))
+      local numbers = trial.run(row.client, row.job, n, file, how)
+      numbers.n = n
+      row.rounds[round] = numbers
+    end
+  end
+  progress("")
+  return rows
+end
+
+local function column(title, decimals, value)
+  return { title = title, decimals = decimals, value = value }
+end
+
+local rate = column("messages/s", 0, function(x) return x.n / x.wall end)
+local cpu = column("CPU us each", 1, function(x) return x.cpu / x.n * 1e6 end)
+local turns = column("turns each", 3, function(x) return x.turns / x.n end)
+local peak = column("peak MiB", 1, function(x) return x.client_peak_kib / 1024 end)
+local speed = column("MB/s", 0, function(x) return x.content / x.wall / 1e6 end)
+local cpu_whole = column("CPU s", 3, function(x) return x.cpu end)
+local calls = column("calls each", 2, function(x) return x.calls end)
+local instructions = column("instructions", 0, function(x) return x.instructions and x.instructions.total end)
+
+-- Python first (it is what the others are compared with), then each job on
+-- each Lua.
+local function rows_of(clients, python_job, jobs)
+  local rows = {}
+  if clients.python then
+    rows[1] = { name = clients.python.name .. " " .. python_job, client = clients.python, job = python_job }
+  end
+  for _, job in ipairs(jobs) do
+    for _, client in ipairs(clients) do
+      rows[#rows + 1] = { name = client.name .. " " .. job, client = client, job = job }
+    end
+  end
+  return rows
+end
+
+local function many(clients, title, how, rounds)
+  local rows = rows_of(clients, "sendmail", { "sendmail", "send_messages" })
+  measure(rows, options.messages, trial.files.message, how, rounds)
+  figures.print(("%d messages of 1 KiB on one connection, %s"):format(options.messages, title),
+    { rate, cpu, turns, peak }, rows)
+end
+
+local function composed(clients)
+  local n = math.max(1, math.floor(options.messages / 5))
+  local rows = measure(rows_of(clients, "composed", { "composed" }), n, trial.files.text, {}, options.rounds)
+  figures.print(("%d messages composed from a text of 1 KiB and sent"):format(n), { rate, cpu, turns, peak }, rows)
+end
+
+local function large(clients)
+  local rows = measure(rows_of(clients, "large", { "large", "source" }), options.mebibytes * BLOCKS,
+    trial.files.block, {}, options.rounds)
+  figures.print(("One text of %d MiB with lines that begin with a dot; large: a string, source: a function")
+    :format(options.mebibytes), { speed, cpu_whole, peak }, rows)
+end
+
+local function counts(clients)
+  local rows = rows_of(clients, "sendmail", { "sendmail", "send_messages" })
+  local n = math.min(FEW, options.messages)
+  for _, row in ipairs(rows) do
+    progress("counting: " .. row.name)
+    row.rounds = { {
+      calls = count.calls(row.client, row.job, n, trial.files.message, {}),
+      instructions = count.instructions(row.client, row.job, n, trial.files.message, {}),
+    } }
+  end
+  progress("")
+  figures.print("System calls, and instructions outside of the kernel, for each message of 1 KiB", { calls, instructions }, rows)
+end
+
+local function profile(clients)
+  for _, client in ipairs(clients) do
+    local found = assert(count.instructions(client, "sendmail", FEW, trial.files.message, {}), "valgrind is missing")
+    print(("\n%s: %.0f instructions each sendmail"):format(client.name, found.total))
+    for _, part in ipairs(found.objects) do print(("%10.0f  %s"):format(part.cost, part.name)) end
+    print "of these:"
+    for i = 1, math.min(40, #found.functions) do
+      print(("%10.0f  %s"):format(found.functions[i].cost, found.functions[i].name))
+    end
+  end
+end
+
+local function find_clients()
+  local clients = { python = trial.python_client() }
+  if not clients.python then print "There is no Python here: ratios are to the first row." end
+  for abi in options.luas:gmatch("%S+") do
+    clients[#clients + 1] = trial.lua_client(abi)
+  end
+  assert(clients[1], "the library is not built for any of " .. options.luas)
+  return clients
+end
+
+read_options(arg)
+local ok, why = trial.prepare()
+if not ok then
+  print("The benchmarks cannot run here: " .. why)
+  os.exit(0)
+end
+local clients = find_clients()
+if options.profile then
+  profile(clients)
+  os.exit(0)
+end
+local is_pinned = trial.can_pin(1)
+many(clients, is_pinned and "client and sink on one processor" or "not pinned to processors", {}, options.rounds)
+if trial.can_pin(2) then many(clients, "client and sink on one processor each", { apart = true }, options.rounds) end
+many(clients, "the sink without PIPELINING", { sink = "--no-pipelining" }, 1)
+if options.counts then counts(clients) end
+composed(clients)
+large(clients)
+print("\nRatios are to the first row, in the same round; medians of " .. options.rounds .. " rounds.")
