@@ -8,7 +8,8 @@
 #include "mime/param.h"
 
 smtp_block *smtp_block_new(const char *bytes, size_t len) {
-  smtp_block *b = smtp_allocate(sizeof *b + len + 1);
+  /* not _allocate: a body need not be zeroed before it is copied */
+  smtp_block *b = smtp_reallocate(NULL, sizeof *b + len + 1);
 
   if (!b) return NULL;
   b->refs = 1;

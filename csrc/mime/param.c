@@ -117,9 +117,11 @@ static void add_percent(smtp_buf *out, const char *s, size_t len, bool latin1) {
 
   for (i = 0; i < len; i++) {
     unsigned char c = (unsigned char)s[i];
+    int high = c == '%' && i + 2 < len ? hex(s[i + 1]) : -1;
+    int low = high >= 0 ? hex(s[i + 2]) : -1;
 
-    if (c == '%' && i + 2 < len && hex(s[i + 1]) >= 0 && hex(s[i + 2]) >= 0) {
-      c = (unsigned char)(hex(s[i + 1]) << 4 | hex(s[i + 2]));
+    if (low >= 0) {
+      c = (unsigned char)(high * 16 + low);
       i += 2;
     }
     if (latin1)

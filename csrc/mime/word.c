@@ -71,7 +71,7 @@ static size_t take_chunk(const char *s, size_t len, size_t room, bool b) {
 }
 
 static void add_word(smtp_fold *f, const char *s, size_t len, bool b) {
-  size_t before = smtp_buf_len(f->out);
+  size_t before;
 
   smtp_fold_add(f, b ? "=?utf-8?b?" : "=?utf-8?q?", PREFIX_LEN);
   if (b) {
