@@ -119,10 +119,11 @@ static int push_serial(lua_State *L, smtp_error e, unsigned serial) {
   return 1;
 }
 
+/* begin(arguments of MAIL [, behind]) */
 static int engine_begin(lua_State *L) {
   unsigned serial = 0;
-  smtp_error e =
-      smtp_engine_begin(smtp_to_engine(L, 1), check_span(L, 2), &serial);
+  smtp_error e = smtp_engine_begin(smtp_to_engine(L, 1), check_span(L, 2),
+                                   lua_toboolean(L, 3) != 0, &serial);
 
   return push_serial(L, e, serial);
 }

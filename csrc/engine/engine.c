@@ -227,11 +227,12 @@ static smtp_error add(smtp_engine *e, smtp_item item, const char *verb,
   return why;
 }
 
-smtp_error smtp_engine_begin(smtp_engine *e, smtp_span mail,
+smtp_error smtp_engine_begin(smtp_engine *e, smtp_span mail, bool behind,
                              unsigned *serial) {
   smtp_item item = {SMTP_CMD_MAIL, 0, 0, 0, false, false};
   smtp_error why = check_state(e, SMTP_CMD_MAIL);
 
+  if (behind && e->state == SMTP_STATE_CONTENT) why = SMTP_OK;
   if (why != SMTP_OK || e->building) return why ? why : SMTP_ERR_STATE;
   why = begin(e, false);
   if (why != SMTP_OK) return why;

@@ -89,11 +89,13 @@ smtp_error smtp_engine_expect(smtp_engine *e);
 /* Bytes as they are. Only for callers who know what they do. */
 smtp_error smtp_engine_raw(smtp_engine *e, const char *bytes, size_t len);
 
-/* Queue a whole transaction (RFC 5321 §3.3): MAIL, RCPTs, DATA, the message.
+/* Queue a whole transaction (RFC 5321 §3.3): MAIL, RCPTs, DATA, the message;
+ * `behind` allows it in the midst of another one's message, to follow it.
  * Begin with the arguments of MAIL ("FROM:<…> …"), add those of every RCPT
  * ("TO:<…> …"), end with _commit, which queues DATA; or drop it all with
  * _abandon. An error abandons it as well. `*serial` names it in events. */
-smtp_error smtp_engine_begin(smtp_engine *e, smtp_span mail, unsigned *serial);
+smtp_error smtp_engine_begin(smtp_engine *e, smtp_span mail, bool behind,
+                             unsigned *serial);
 smtp_error smtp_engine_recipient(smtp_engine *e, smtp_span rcpt);
 smtp_error smtp_engine_commit(smtp_engine *e);
 void smtp_engine_abandon(smtp_engine *e);

@@ -228,11 +228,13 @@ bool smtp_session_take_event(smtp_engine *e, smtp_event *event) {
   return true;
 }
 
-/* RSET goes before whatever waits to be sent, once nothing is outstanding. */
+/* RSET goes before whatever waits to be sent. Where the next envelope is on its
+ * way already, it went behind a final dot, which ended this transaction. */
 static bool reset_first(smtp_engine *e, smtp_transaction *t) {
   smtp_item rset = {SMTP_CMD_RSET, t->serial, 0, 0, false, false};
 
-  if (e->state == SMTP_STATE_CLOSED || !smtp_transaction_needs_reset(t))
+  if (e->state == SMTP_STATE_CLOSED || e->queue.sent ||
+      !smtp_transaction_needs_reset(t))
     return false;
   t->resetting = true;
   t->left++;

@@ -146,6 +146,7 @@ function SMTP:connect(host, port, source_address)
   end
   local code, message, enhanced = session:reply()
   if not code then message.command = "greeting" end
+  self.greeting = message
   return settle(self, code, message, enhanced)
 end
 
@@ -418,5 +419,6 @@ local LMTP = define({}, SMTP, "LMTP",
 require("smtplib.smtp.tls").extend(SMTP)
 require("smtplib.smtp.login").extend(SMTP)
 require("smtplib.smtp.send").extend(SMTP)
+require("smtplib.smtp.many").extend(SMTP)
 
 return { SMTP = SMTP, SMTP_SSL = SMTP_SSL, LMTP = LMTP }

@@ -71,7 +71,7 @@ end
 function ops.transaction(engine, text)
   local list = {}
   for path in text:gmatch("%S+") do list[#list + 1] = path end
-  assert(engine:begin("FROM:<" .. list[1] .. ">"))
+  assert(engine:begin("FROM:<" .. list[1] .. ">", true))
   for i = 2, #list do assert(engine:recipient("TO:<" .. list[i] .. ">")) end
   return engine:commit()
 end

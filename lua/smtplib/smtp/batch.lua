@@ -7,7 +7,8 @@ local batch = {}
 ---@param features table<string, string>
 ---@return integer?
 function batch.limit(features)
-  local limit = features.limits and tonumber(features.limits:upper():match("RCPTMAX=(%d+)"))
+  if not features.limits then return nil end
+  local limit = tonumber(features.limits:upper():match("RCPTMAX=(%d+)"))
   return limit and limit > 0 and limit or nil
 end
 

@@ -13,20 +13,17 @@ local function not_supported(message, command)
   return err
 end
 
----@class smtplib.Path
----@field spec string   addr-spec as it goes on the wire, "" for the null path
----@field utf8 boolean  only SMTPUTF8 can carry it
-
 ---An address as a path; a domain in other scripts becomes its A-label form.
 ---@param address string
 ---@param command string for errors
----@return smtplib.Path? path
----@return smtplib.Error? err
+---@return string? addr_spec as it goes on the wire, "" for the null path
+---@return boolean|smtplib.Error utf8 only SMTPUTF8 can carry it
 function envelope.path(address, command)
   local spec, kind, ascii = core.parse_path(address)
   if not spec then return nil, errors.from_core(kind, ascii, { command = command }) end
-  if kind == "idna" and ascii then return { spec = ascii, utf8 = false } end
-  return { spec = spec, utf8 = kind ~= "ascii" }
+  if kind == "ascii" then return spec, false end
+  if kind == "idna" and ascii then return ascii, false end
+  return spec, true
 end
 
 local function value_of(value)
@@ -142,32 +139,34 @@ end
 
 ---@class smtplib.Recipient
 ---@field key string    the address as given: refusals are told under it
----@field path smtplib.Path
+---@field spec string   addr-spec as it goes on the wire
+---@field utf8 boolean  only SMTPUTF8 can carry it
 ---@field options table|nil
 
 local function recipient(entry, func, extra)
-  local address = type(entry) == "table" and entry.addr or entry
+  local address, given = entry, nil
+  if type(entry) == "table" then address, given = entry.addr, options_of(entry) end
   misuse.check(address, "string", "to", func, extra + 1)
-  local path, err = envelope.path(address, "RCPT")
-  if not path then return nil, err end
-  if path.spec == "" then
+  local spec, utf8 = envelope.path(address, "RCPT")
+  if not spec then return nil, utf8 end
+  if spec == "" then
     return nil, errors.from_core("address", "not a valid address: '" .. address .. "' names nobody",
       { command = "RCPT" })
   end
-  return { key = address, path = path, options = type(entry) == "table" and options_of(entry) or nil }
+  return { key = address, spec = spec, utf8 = utf8, options = given }
 end
 
 -- Two spellings of one path are one recipient: domains have no case.
-local function identity(path)
-  local at = path.spec:match("^.*()@")
-  if not at then return path.spec end
-  return path.spec:sub(1, at) .. path.spec:sub(at + 1):lower()
+local function identity(spec)
+  local at = spec:match("^.*()@")
+  if not at then return spec end
+  return spec:sub(1, at) .. spec:sub(at + 1):lower()
 end
 
 local function unique(list)
   local kept, seen = {}, {}
   for _, one in ipairs(list) do
-    local id = identity(one.path)
+    local id = identity(one.spec)
     if not seen[id] then
       seen[id] = true
       kept[#kept + 1] = one
@@ -192,11 +191,10 @@ function envelope.recipients(to, func, extra)
   return #list > 1 and unique(list) or list
 end
 
----True if any path needs SMTPUTF8.
-function envelope.needs_utf8(sender, recipients)
-  if sender.utf8 then return true end
-  for _, one in ipairs(recipients) do
-    if one.path.utf8 then return true end
+---True if any recipient's path needs SMTPUTF8.
+function envelope.needs_utf8(recipients)
+  for i = 1, #recipients do
+    if recipients[i].utf8 then return true end
   end
   return false
 end

@@ -84,15 +84,18 @@ end
 local function feed(session, t)
   local opened = t.content
   if opened.text then
+    if t.before_end then t.before_end(session) end
     session.core:content(opened.text, true)
     return true
   end
+  t.pulled = true
   local chunk, err = opened.pull()
   if not session.core then return nil, errors.SMTPServerDisconnected("closed while the message was being sent") end
   if err then
     session:close()
     return nil, err
   end
+  if chunk == nil and t.before_end then t.before_end(session) end
   session.core:content(chunk or "", chunk == nil)
   return true
 end
@@ -105,7 +108,11 @@ local function conclude(session, t)
   return t
 end
 
-local function run(session, t)
+---Run a transaction that is queued, and first in the queue.
+---@return smtplib.Outcome? outcome
+---@return smtplib.Error? err
+function transaction.run(session, t)
+  session.serial = t.serial
   while true do
     local what, a, b, c, d, e = session:wait(true)
     if what == "reply" then
@@ -127,10 +134,10 @@ local function run(session, t)
   end
 end
 
-local function queue(engine, mail, rcpts)
-  local serial, name, sentence = engine:begin(mail)
+local function queue(engine, t, behind)
+  local serial, name, sentence = engine:begin(t.mail, behind)
   if not serial then return nil, name, sentence, "MAIL" end
-  for _, rcpt in ipairs(rcpts) do
+  for _, rcpt in ipairs(t.rcpts) do
     local ok
     ok, name, sentence = engine:recipient(rcpt)
     if not ok then return nil, name, sentence, "RCPT" end
@@ -141,28 +148,39 @@ local function queue(engine, mail, rcpts)
   return serial
 end
 
-local function new(opened, recipients, from, lmtp)
-  return {
-    content = opened, recipients = recipients, from = from, lmtp = lmtp,
-    refused = {}, refusals = 0,
-  }
-end
-
----Send one message.
----@param session smtplib.Session
+---A transaction, not queued yet.
 ---@param mail string    arguments of MAIL
 ---@param rcpts string[] arguments of each RCPT
 ---@param opened smtplib.Content
 ---@param recipients smtplib.Recipient[]
----@param from string    for errors
+---@param from string?   for errors
+---@param lmtp boolean?
+function transaction.new(mail, rcpts, opened, recipients, from, lmtp)
+  return {
+    mail = mail, rcpts = rcpts, content = opened, recipients = recipients, from = from, lmtp = lmtp,
+    refused = {}, refusals = 0,
+  }
+end
+
+---Put it behind what is queued already. Nothing is sent when this fails.
+---@param behind boolean? allowed while another one's message is on its way
+---@return true? ok
+---@return smtplib.Error? err
+function transaction.queue(session, t, behind)
+  local serial, name, sentence, command = queue(session.core, t, behind)
+  if not serial then return nil, errors.from_core(name, sentence, { command = command }) end
+  t.serial = serial
+  return true
+end
+
+---Queue and run it.
 ---@return smtplib.Outcome? outcome
 ---@return smtplib.Error? err
-function transaction.send(session, mail, rcpts, opened, recipients, from, lmtp)
+function transaction.send(session, t)
   session:listen()
-  local serial, name, sentence, command = queue(session.core, mail, rcpts)
-  if not serial then return nil, errors.from_core(name, sentence, { command = command }) end
-  session.serial = serial
-  return run(session, new(opened, recipients, from, lmtp))
+  local ok, err = transaction.queue(session, t)
+  if not ok then return nil, err end
+  return transaction.run(session, t)
 end
 
 -- DATA by hand: every reply to the message is handed back.
@@ -199,7 +217,7 @@ function transaction.data(session, opened)
   local serial, name, sentence = session.core:data()
   if not serial then return nil, errors.from_core(name, sentence, { command = "DATA" }) end
   session.serial = serial
-  return collect(session, new(opened, {}, nil, false))
+  return collect(session, transaction.new(nil, nil, opened, {}))
 end
 
 return transaction
