@@ -103,7 +103,7 @@ $(BUILD)/$(1)/smtplib/core.so: $(CORE_OBJ) $(BINDING_SRC:csrc/%.c=$(BUILD)/$(1)/
 endef
 $(foreach v,$(ABIS),$(eval $(call abi_rules,$(v))))
 
--include $(wildcard $(BUILD)/*/*/*.d)
+-include $(wildcard $(BUILD)/*/*/*.d build/fuzz/core/*/*.d)
 
 # --- install -----------------------------------------------------------------
 ABI ?= $(firstword $(ABIS))
@@ -212,20 +212,26 @@ valgrind: $(BUILD)/5.4/smtplib/core.so
 FUZZ_SECONDS ?= 10
 FUZZ_SRC := $(sort $(wildcard spec/fuzz/*_fuzz.c))
 FUZZ := $(FUZZ_SRC:spec/fuzz/%.c=build/fuzz/%)
-FUZZ_CFLAGS := -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_CORE := $(CORE_SRC:csrc/%.c=build/fuzz/core/%.o)
+FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE -Icsrc $(IDN2_CFLAGS) -O1 -g \
+  -fsanitize=address,undefined -fno-sanitize-recover=all
 
-build/fuzz/%: spec/fuzz/%.c $(CORE_SRC) $(wildcard csrc/*/*.h)
+.SECONDARY: $(FUZZ_CORE)
+build/fuzz/core/%.o: csrc/%.c
 	@mkdir -p $(@D)
-	$(CLANG) -std=c11 -D_GNU_SOURCE -Icsrc $(IDN2_CFLAGS) $(FUZZ_CFLAGS) \
-	  $< $(CORE_SRC) -o $@ $(LIBS)
+	$(call run,cc   $@,$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@)
+
+build/fuzz/%_fuzz: spec/fuzz/%_fuzz.c $(FUZZ_CORE)
+	$(call run,link $@,$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ -o $@ $(LIBS))
 
 fuzz: $(FUZZ)
 	@for target in $(FUZZ); do \
 	  corpus=spec/fuzz/$$(basename $$target _fuzz); mkdir -p $$target.corpus; \
 	  [ -d $$corpus ] || corpus=; \
-	  echo "== $$target"; \
+	  echo "== $$target, $(FUZZ_SECONDS) s"; \
 	  $$target -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=0 \
-	    -artifact_prefix=$$target- $$target.corpus $$corpus || exit 1; \
+	    -artifact_prefix=$$target- $$target.corpus $$corpus >$$target.log 2>&1 || \
+	    { cat $$target.log; exit 1; }; \
 	done
 
 clean:

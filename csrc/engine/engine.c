@@ -59,10 +59,11 @@ smtp_error smtp_session_fail(smtp_engine *e, smtp_error why, smtp_span text) {
 smtp_transaction *smtp_session_transaction(const smtp_engine *e,
                                            unsigned serial) {
   size_t n = smtp_buf_len(&e->transactions) / sizeof(smtp_transaction), i;
-  smtp_transaction *t =
-      (smtp_transaction *)(void *)(e->transactions.base +
-                                   e->transactions.start);
+  smtp_transaction *t;
 
+  if (!n) return NULL;
+  t = (smtp_transaction *)(void *)(e->transactions.base +
+                                   e->transactions.start);
   for (i = 0; serial && i < n; i++)
     if (t[i].serial == serial) return &t[i];
   return NULL;

@@ -244,10 +244,11 @@ static bool reset_first(smtp_engine *e, smtp_transaction *t) {
 }
 
 bool smtp_session_take_done(smtp_engine *e, smtp_event *event) {
-  smtp_transaction *t = (smtp_transaction *)(void *)(e->transactions.base +
-                                                     e->transactions.start);
+  smtp_transaction *t;
 
   if (!smtp_buf_len(&e->transactions) || e->building) return false;
+  t = (smtp_transaction *)(void *)(e->transactions.base +
+                                   e->transactions.start);
   if (e->state != SMTP_STATE_CLOSED) {
     if (t->left || (!t->resetting && reset_first(e, t))) return false;
   } else if (t->outcome == SMTP_OUTCOME_OPEN) {
