@@ -9,7 +9,7 @@
 # specs can see it, and leave out what would take too long there.
 LUAS=${LUAS:-5.4 jit}
 BUILD=${BUILD:-build}
-SPEC_SECONDS=${SPEC_SECONDS:-600}
+SPEC_SECONDS=${SPEC_SECONDS:-780}
 top=$(pwd)
 [ $# -gt 0 ] || set -- spec
 
