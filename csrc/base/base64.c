@@ -6,8 +6,8 @@
 
 #include "base/base64_x86.h"
 
-/* Beyond what is asked for: the vector path stores in steps of 32. */
-#define SLACK 32
+/* Beyond what is asked for: the vector path stores in steps of 16. */
+#define SLACK 16
 /* One line without an end is done in portions of this many bytes. */
 #define PORTION 48
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "base/text.h"
+#include "mime/encode_scan.h"
 
 /* Input that is done with one reservation of output. */
 #define PORTION 8192
@@ -94,11 +94,12 @@ static char *take(smtp_encode_quopri *q, char *at, unsigned char c) {
   return at;
 }
 
-/* Bytes in a row that need no escape. */
+/* Bytes in a row that need no escape; a header's differ, and are few. */
 static size_t plain_run(const smtp_encode_quopri *q, const char *s,
                         size_t len) {
   size_t n = 0;
 
+  if (!q->options.header) return smtp_encode_scan_plain(s, len);
   while (n < len && is_plain(q, (unsigned char)s[n]))
     n++;
   return n;
@@ -124,6 +125,34 @@ static char *put_run(smtp_encode_quopri *q, char *at, const char *s,
   return at;
 }
 
+/* Bytes above 127 in a row: text in other scripts than Latin. */
+static size_t high_run(const char *s, size_t len) {
+  size_t n = 0;
+
+  while (n < len && (unsigned char)s[n] >= 0x80)
+    n++;
+  return n;
+}
+
+/* A run of such bytes, of which the last is held back. */
+static char *put_high_run(smtp_encode_quopri *q, char *at, const char *s,
+                          size_t len) {
+  size_t column, i;
+
+  at = put_held(q, at, false);
+  q->held = (unsigned char)s[--len];
+  column = q->column;
+  for (i = 0; i < len; i++, column += 3) {
+    if (column + 3 > LINE - 1) {
+      at = put_soft_break(q, at);
+      column = 0;
+    }
+    at = put_escape(at, (unsigned char)s[i]);
+  }
+  q->column = column;
+  return at;
+}
+
 static void take_portion(smtp_encode_quopri *q, smtp_buf *out, const char *in,
                          size_t len) {
   char *start = smtp_buf_reserve(out, GROWTH * len + SLACK), *at = start;
@@ -133,6 +162,9 @@ static void take_portion(smtp_encode_quopri *q, smtp_buf *out, const char *in,
   while (i < len) {
     run = q->cr ? 0 : plain_run(q, in + i, len - i);
     if (run) at = put_run(q, at, in + i, run);
+    i += run;
+    run = q->cr ? 0 : high_run(in + i, len - i);
+    if (run) at = put_high_run(q, at, in + i, run);
     i += run;
     if (i < len) at = take(q, at, (unsigned char)in[i++]);
   }

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "mime/encode.h"
+#include "mime/encode_scan.h"
 
 #define PORTION 8192
 
@@ -24,13 +25,17 @@ static bool is_wsp(char c) {
   return c == ' ' || c == '\t';
 }
 
-static bool is_hex(char c) {
-  return smtp_text_is((unsigned char)c, SMTP_TEXT_HEX);
+/* Of a hexadecimal digit, small ones too; 16 for another character. */
+static unsigned hex_value(char c) {
+  unsigned digit = (unsigned)(unsigned char)c - '0';
+  unsigned letter = ((unsigned)(unsigned char)c | 0x20) - 'a';
+
+  if (digit < 10) return digit;
+  return letter < 6 ? letter + 10 : 16;
 }
 
-static unsigned hex_value(char c) {
-  if (c >= '0' && c <= '9') return (unsigned)(c - '0');
-  return (unsigned)(smtp_text_lower(c) - 'a') + 10;
+static bool is_hex(char c) {
+  return hex_value(c) < 16;
 }
 
 static char *put_held(smtp_encode_dequopri *d, char *at) {
@@ -113,10 +118,26 @@ static size_t plain_run(const smtp_encode_dequopri *d, const char *s,
   size_t n = 0;
 
   if (d->state != TEXT || d->held_len || d->header) return 0;
-  while (n < len && s[n] >= ' ' && s[n] <= '~' && s[n] != '=')
-    n++;
+  n = smtp_encode_scan_plain(s, len);
   while (n && s[n - 1] == ' ')
     n--;
+  return n;
+}
+
+/* Whole escapes in a row; returns the bytes taken, three for each. */
+static size_t take_escapes(const smtp_encode_dequopri *d, char **out,
+                           const char *s, size_t len) {
+  char *at = *out;
+  size_t n = 0;
+
+  if (d->state != TEXT || d->held_len) return 0;
+  for (; len - n >= 3 && s[n] == '='; n += 3) {
+    unsigned high = hex_value(s[n + 1]), low = hex_value(s[n + 2]);
+
+    if ((high | low) > 15) break;
+    *at++ = (char)(high << 4 | low);
+  }
+  *out = at;
   return n;
 }
 
@@ -131,6 +152,7 @@ static void take_portion(smtp_encode_dequopri *d, smtp_buf *out, const char *in,
     memcpy(at, in + i, run);
     at += run;
     i += run;
+    i += take_escapes(d, &at, in + i, len - i);
     if (i < len) at = take(d, at, in[i++]);
   }
   smtp_buf_extend(out, (size_t)(at - start));
