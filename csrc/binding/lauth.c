@@ -2,7 +2,6 @@
  * object of its own, for login by hand (server:auth_plain() and friends). */
 #include "binding/lauth.h"
 
-
 #include <string.h>
 
 #define CLASS "smtplib.core.auth"
@@ -80,8 +79,7 @@ static int auth_step(lua_State *L) {
   smtp_error e = smtp_auth_step(o->auth, s, len, &o->response);
 
   if (e == SMTP_OK)
-    lua_pushlstring(L, smtp_buf_data(&o->response),
-                    smtp_buf_len(&o->response));
+    lua_pushlstring(L, smtp_buf_data(&o->response), smtp_buf_len(&o->response));
   smtp_buf_wipe(&o->response);
   return e == SMTP_OK ? 1 : smtp_push_failure(L, e, NULL);
 }

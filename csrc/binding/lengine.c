@@ -61,8 +61,7 @@ static int engine_gc(lua_State *L) {
 static int engine_next(lua_State *L) {
   smtp_engine_object *o = smtp_to_engine_object(L, 1);
   smtp_event event;
-  smtp_next next =
-      smtp_engine_object_next(o, lua_toboolean(L, 2) != 0, &event);
+  smtp_next next = smtp_engine_object_next(o, lua_toboolean(L, 2) != 0, &event);
 
   return smtp_push_next(L, o->engine, next, &event);
 }
@@ -214,8 +213,8 @@ static int engine_auth_failure(lua_State *L) {
 static int engine_start_tls(lua_State *L) {
   smtp_engine *e = smtp_to_engine(L, 1);
   smtp_tls_context *context = smtp_to_tls_context(L, 2);
-  smtp_tls *tls = smtp_tls_new(context, luaL_checkstring(L, 3),
-                               luaL_optstring(L, 4, NULL));
+  smtp_tls *tls =
+      smtp_tls_new(context, luaL_checkstring(L, 3), luaL_optstring(L, 4, NULL));
 
   if (!tls) return smtp_push_failure(L, SMTP_ERR_NOMEM, NULL);
   return smtp_push_result(L, smtp_engine_start_tls(e, tls));
@@ -254,8 +253,8 @@ static int engine_can_bind(lua_State *L) {
   unsigned char bytes[SMTP_BINDING_MAX];
   size_t len;
 
-  lua_pushboolean(L, t && smtp_tls_binding(t, &type, bytes, sizeof bytes,
-                                           &len) == SMTP_OK);
+  lua_pushboolean(
+      L, t && smtp_tls_binding(t, &type, bytes, sizeof bytes, &len) == SMTP_OK);
   return 1;
 }
 
@@ -289,8 +288,8 @@ static int engine_awaited(lua_State *L) {
 }
 
 static int engine_is_closed(lua_State *L) {
-  lua_pushboolean(L, smtp_engine_state(smtp_to_engine(L, 1)) ==
-                         SMTP_STATE_CLOSED);
+  lua_pushboolean(L,
+                  smtp_engine_state(smtp_to_engine(L, 1)) == SMTP_STATE_CLOSED);
   return 1;
 }
 
@@ -313,8 +312,8 @@ static int engine_take_trace(lua_State *L) {
   char sign;
   size_t len;
 
-  if (!smtp_trace_take(smtp_engine_trace(smtp_to_engine(L, 1)), &direction,
-                       &s, &len))
+  if (!smtp_trace_take(smtp_engine_trace(smtp_to_engine(L, 1)), &direction, &s,
+                       &len))
     return 0;
   sign = (char)direction;
   lua_pushlstring(L, &sign, 1);

@@ -110,11 +110,8 @@ static int tcp_idle_check(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"idle_check", tcp_idle_check},
-    {"fill", tcp_fill},
-    {"pump", tcp_pump},
-    {"flush", tcp_flush},
-    {NULL, NULL},
+    {"idle_check", tcp_idle_check}, {"fill", tcp_fill}, {"pump", tcp_pump},
+    {"flush", tcp_flush},           {NULL, NULL},
 };
 
 void smtp_lpump_open(lua_State *L) {

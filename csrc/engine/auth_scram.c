@@ -193,10 +193,9 @@ static smtp_error check_server_final(smtp_auth *a, smtp_span challenge) {
   if (!take_attribute(&rest, 'v', &verifier)) return SMTP_ERR_FORGED;
   smtp_buf_init(&signature);
   if (smtp_base64_decode(&signature, verifier.s, verifier.len) == SMTP_OK)
-    a->scram.proven =
-        smtp_buf_len(&signature) == n &&
-        smtp_hash_equal(smtp_buf_data(&signature), a->scram.server_signature,
-                        n);
+    a->scram.proven = smtp_buf_len(&signature) == n &&
+                      smtp_hash_equal(smtp_buf_data(&signature),
+                                      a->scram.server_signature, n);
   smtp_buf_free(&signature);
   return a->scram.proven ? SMTP_OK : SMTP_ERR_FORGED;
 }

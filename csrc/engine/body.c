@@ -44,10 +44,10 @@ static size_t plain_run(const char *s, size_t len) {
   for (; i + 17 <= len; i += 16) {
     __m128i here = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
     __m128i next = _mm_loadu_si128((const __m128i *)(const void *)(s + i + 1));
-    __m128i odd = _mm_xor_si128(_mm_cmpeq_epi8(here, cr),
-                                _mm_cmpeq_epi8(next, lf));
-    __m128i stuff = _mm_and_si128(_mm_cmpeq_epi8(here, lf),
-                                  _mm_cmpeq_epi8(next, dot));
+    __m128i odd =
+        _mm_xor_si128(_mm_cmpeq_epi8(here, cr), _mm_cmpeq_epi8(next, lf));
+    __m128i stuff =
+        _mm_and_si128(_mm_cmpeq_epi8(here, lf), _mm_cmpeq_epi8(next, dot));
     int hits = _mm_movemask_epi8(_mm_or_si128(odd, stuff));
 
     if (hits) {
@@ -125,8 +125,7 @@ size_t smtp_body_mbox_line(const char *s, size_t len, bool *known) {
   return 0;
 }
 
-void smtp_body_filter(smtp_body *b, const char *in, size_t len,
-                      smtp_buf *out) {
+void smtp_body_filter(smtp_body *b, const char *in, size_t len, smtp_buf *out) {
   size_t skip;
   bool known;
 
@@ -140,8 +139,7 @@ void smtp_body_filter(smtp_body *b, const char *in, size_t len,
   if (b->head.failed) out->failed = true;
   if (!known) return;
   b->undecided = false;
-  filter(b, smtp_buf_data(&b->head) + skip, smtp_buf_len(&b->head) - skip,
-         out);
+  filter(b, smtp_buf_data(&b->head) + skip, smtp_buf_len(&b->head) - skip, out);
   smtp_buf_free(&b->head);
 }
 

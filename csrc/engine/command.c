@@ -11,8 +11,7 @@ static smtp_error check(const char *s, size_t len) {
 }
 
 smtp_error smtp_command_write(smtp_buf *out, const char *verb, size_t verb_len,
-                              const char *args, size_t args_len,
-                              size_t limit) {
+                              const char *args, size_t args_len, size_t limit) {
   smtp_error e = check(verb, verb_len);
 
   if (e == SMTP_OK) e = check(args, args_len);
@@ -113,16 +112,16 @@ static const struct parameter {
   form form;
   bool (*fits)(const char *s, size_t len);
 } parameters[] = {
-    {"SIZE", "SIZE", PLAIN, is_number},           /* RFC 1870 */
-    {"BODY", "8BITMIME", PLAIN, is_body},         /* RFC 6152, 3030 */
-    {"SMTPUTF8", "SMTPUTF8", BARE, NULL},         /* RFC 6531 */
-    {"REQUIRETLS", "REQUIRETLS", BARE, NULL},     /* RFC 8689 */
-    {"RET", "DSN", PLAIN, is_ret},                /* RFC 3461 §4.3 */
-    {"ENVID", "DSN", XTEXT, NULL},                /* RFC 3461 §4.4 */
-    {"NOTIFY", "DSN", PLAIN, is_notify},          /* RFC 3461 §4.1 */
-    {"ORCPT", "DSN", ORCPT, NULL},                /* RFC 3461 §4.2 */
-    {"AUTH", "AUTH", XTEXT, NULL},                /* RFC 4954 §5 */
-    {"BY", "DELIVERBY", PLAIN, NULL},             /* RFC 2852 */
+    {"SIZE", "SIZE", PLAIN, is_number},             /* RFC 1870 */
+    {"BODY", "8BITMIME", PLAIN, is_body},           /* RFC 6152, 3030 */
+    {"SMTPUTF8", "SMTPUTF8", BARE, NULL},           /* RFC 6531 */
+    {"REQUIRETLS", "REQUIRETLS", BARE, NULL},       /* RFC 8689 */
+    {"RET", "DSN", PLAIN, is_ret},                  /* RFC 3461 §4.3 */
+    {"ENVID", "DSN", XTEXT, NULL},                  /* RFC 3461 §4.4 */
+    {"NOTIFY", "DSN", PLAIN, is_notify},            /* RFC 3461 §4.1 */
+    {"ORCPT", "DSN", ORCPT, NULL},                  /* RFC 3461 §4.2 */
+    {"AUTH", "AUTH", XTEXT, NULL},                  /* RFC 4954 §5 */
+    {"BY", "DELIVERBY", PLAIN, NULL},               /* RFC 2852 */
     {"HOLDFOR", "FUTURERELEASE", PLAIN, is_number}, /* RFC 4865 */
     {"HOLDUNTIL", "FUTURERELEASE", PLAIN, NULL},
     {"MT-PRIORITY", "MT-PRIORITY", PLAIN, is_signed}, /* RFC 6710 */

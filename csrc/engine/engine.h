@@ -30,8 +30,8 @@
 typedef struct smtp_engine smtp_engine;
 
 typedef struct smtp_engine_options {
-  bool lmtp;               /* RFC 2033: one reply per recipient */
-  size_t reply_line;       /* limits, 0: default (reply.h) */
+  bool lmtp;         /* RFC 2033: one reply per recipient */
+  size_t reply_line; /* limits, 0: default (reply.h) */
   size_t reply_lines;
 } smtp_engine_options;
 

@@ -35,11 +35,11 @@ static smtp_error queue_auth(smtp_engine *e, smtp_span mechanism,
     else
       smtp_buf_addc(&args, '=');
   }
-  why = args.failed ? SMTP_ERR_NOMEM
-                    : smtp_command_write(&e->queue.lines, "AUTH", 4,
-                                         smtp_buf_data(&args),
-                                         smtp_buf_len(&args),
-                                         SMTP_COMMAND_AUTH_LIMIT);
+  why =
+      args.failed
+          ? SMTP_ERR_NOMEM
+          : smtp_command_write(&e->queue.lines, "AUTH", 4, smtp_buf_data(&args),
+                               smtp_buf_len(&args), SMTP_COMMAND_AUTH_LIMIT);
   smtp_buf_wipe(&args);
   if (why == SMTP_ERR_NOMEM) return smtp_session_out_of_memory(e);
   if (why != SMTP_OK) return why;
@@ -53,9 +53,9 @@ static smtp_error queue_auth(smtp_engine *e, smtp_span mechanism,
 static smtp_error begin(smtp_engine *e, smtp_auth *a, bool first) {
   smtp_error why = e->failure != SMTP_OK ? SMTP_ERR_BROKEN : SMTP_OK;
 
-  if (why == SMTP_OK && (!smtp_state_is_legal(e->state, SMTP_CMD_AUTH) ||
-                         e->building || smtp_queue_has(&e->queue,
-                                                       SMTP_CMD_AUTH)))
+  if (why == SMTP_OK &&
+      (!smtp_state_is_legal(e->state, SMTP_CMD_AUTH) || e->building ||
+       smtp_queue_has(&e->queue, SMTP_CMD_AUTH)))
     why = SMTP_ERR_STATE;
   if (why != SMTP_OK) {
     smtp_auth_free(a);
@@ -116,9 +116,9 @@ smtp_error smtp_engine_auth_by_hand(smtp_engine *e, smtp_span mechanism,
   if (why != SMTP_OK) return why;
   smtp_buf_init(&response);
   smtp_buf_add(&response, initial.s, initial.len);
-  why = response.failed ? SMTP_ERR_NOMEM
-                        : queue_auth(e, mechanism, &response,
-                                     initial.s != NULL);
+  why = response.failed
+            ? SMTP_ERR_NOMEM
+            : queue_auth(e, mechanism, &response, initial.s != NULL);
   smtp_buf_wipe(&response);
   return why;
 }
@@ -150,8 +150,7 @@ smtp_error smtp_engine_auth_failure(const smtp_engine *e) {
 
 static void give_up(smtp_engine *e, smtp_error why) {
   e->exchange.failure = why;
-  if (smtp_engine_cancel(e) != SMTP_OK)
-    smtp_session_out_of_memory(e);
+  if (smtp_engine_cancel(e) != SMTP_OK) smtp_session_out_of_memory(e);
 }
 
 /* The conversation's next response; who cannot prove himself is left. */

@@ -86,7 +86,7 @@ bool smtp_extension_next(const smtp_extensions *x, size_t *at,
   if (*at >= smtp_buf_len(&x->list)) return false;
   *keyword = smtp_buf_data(&x->list) + *at;
   *parameters = *keyword + strlen(*keyword) + 1;
-  *at = (size_t)(*parameters - smtp_buf_data(&x->list)) +
-        strlen(*parameters) + 1;
+  *at =
+      (size_t)(*parameters - smtp_buf_data(&x->list)) + strlen(*parameters) + 1;
   return true;
 }

@@ -1,6 +1,7 @@
 /* What the server offers: the keywords of its EHLO or LHLO reply (RFC 5321
  * §4.1.1.1). A keyword is the first token of a line after the first, in any
- * case; the rest of the line is its parameters. Text elsewhere means nothing. */
+ * case; the rest of the line is its parameters. Text elsewhere means nothing.
+ */
 #ifndef SMTP_ENGINE_EXTENSION_H
 #define SMTP_ENGINE_EXTENSION_H
 

@@ -1,4 +1,4 @@
-/* The transition table, see state.h. Read it across; a new command is a line. */
+/* The transition table, see state.h. Read it across; a command is a line. */
 #include "engine/state.h"
 
 #include "base/text.h"

@@ -53,8 +53,7 @@ static size_t shown_length(const char *s, size_t len) {
   return n;
 }
 
-void smtp_trace_command(smtp_trace *t, const char *s, size_t len,
-                        bool secret) {
+void smtp_trace_command(smtp_trace *t, const char *s, size_t len, bool secret) {
   smtp_buf line;
   size_t shown;
 

@@ -17,14 +17,14 @@ typedef enum smtp_outcome {
 
 typedef struct smtp_transaction {
   unsigned serial;
-  unsigned recipients;   /* queued */
-  unsigned accepted;     /* RCPT answered with 2yz */
-  unsigned answered;     /* RCPT answered at all */
-  unsigned left;         /* items neither confirmed nor dropped */
-  unsigned confirmed;    /* replies to the message so far (LMTP: several) */
-  bool bare;             /* DATA alone, the envelope is the caller's affair */
-  bool empty;            /* a lone dot went out instead of the message */
-  bool resetting;        /* RSET is on its way */
+  unsigned recipients; /* queued */
+  unsigned accepted;   /* RCPT answered with 2yz */
+  unsigned answered;   /* RCPT answered at all */
+  unsigned left;       /* items neither confirmed nor dropped */
+  unsigned confirmed;  /* replies to the message so far (LMTP: several) */
+  bool bare;           /* DATA alone, the envelope is the caller's affair */
+  bool empty;          /* a lone dot went out instead of the message */
+  bool resetting;      /* RSET is on its way */
   smtp_outcome outcome;
 } smtp_transaction;
 

@@ -33,8 +33,8 @@ void smtp_session_push(smtp_engine *e) {
   if (!e->tls || !smtp_buf_len(&e->plain) ||
       smtp_tls_current(e->tls) == SMTP_TLS_HANDSHAKE)
     return;
-  why = smtp_tls_write(e->tls, smtp_buf_data(&e->plain),
-                       smtp_buf_len(&e->plain));
+  why =
+      smtp_tls_write(e->tls, smtp_buf_data(&e->plain), smtp_buf_len(&e->plain));
   smtp_buf_clear(&e->plain);
   if (why == SMTP_ERR_CLOSED)
     e->ended = true;
