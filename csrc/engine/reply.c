@@ -63,7 +63,8 @@ static void begin(smtp_reply_parser *p) {
 }
 
 /* Append a line's text: blanks at both ends and, where every line repeats it,
- * the enhanced status code left out. */
+ * the enhanced status code left out. A refusal has one even where RFC 2034
+ * knows none: servers tell so why they turn a client away at the door. */
 static void add_text(smtp_reply_parser *p, const char *s, size_t len,
                      bool plain) {
   size_t n;
@@ -72,7 +73,7 @@ static void add_text(smtp_reply_parser *p, const char *s, size_t len,
     len--;
   while (len && is_blank(*s))
     s++, len--;
-  n = plain ? 0 : enhanced_length(s, len, p->code);
+  n = plain && p->code < 400 ? 0 : enhanced_length(s, len, p->code);
   if (n && n < sizeof p->enhanced && p->lines == 0) {
     memcpy(p->enhanced, s, n);
     p->enhanced[n] = '\0';

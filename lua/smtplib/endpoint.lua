@@ -3,12 +3,12 @@ local misuse = require "smtplib.misuse"
 
 local endpoint = {}
 
-local function check_port(port, func, level)
+local function check_port(port, func)
   if port == nil then return 0 end
-  local number = tonumber(port)
-  if type(port) ~= "number" and type(port) ~= "string" or not number or number % 1 ~= 0
-    or number < 0 or number > 65535 then
-    misuse.argument("port", func, "port number expected, got '" .. tostring(port) .. "'", level)
+  local number = port
+  if type(port) == "string" then number = port:find("^%d+$") and tonumber(port) end
+  if type(number) ~= "number" or number % 1 ~= 0 or number < 0 or number > 65535 then
+    misuse.argument("port", func, "port number expected, got '" .. tostring(port) .. "'")
   end
   return number
 end
@@ -19,7 +19,7 @@ local function split(host)
   local address, rest = host:match("^%[(.-)%](.*)$")
   if address then
     if rest == "" then return address end
-    return address, rest:match("^:(.*)$") or rest
+    return address, rest:match("^:(.*)$") or "none"
   end
   local name, port = host:match("^([^:]*):([^:]*)$")
   if name then return name, port end
@@ -31,19 +31,16 @@ end
 ---@param port integer|string|nil
 ---@param default_port integer
 ---@param func string  name for errors
----@param level integer extra stack levels
 ---@return string host   without brackets; "/path" for a Unix socket
 ---@return integer port  0 for a Unix socket
-function endpoint.parse(host, port, default_port, func, level)
-  port = check_port(port, func, level + 1)
+function endpoint.parse(host, port, default_port, func)
+  port = check_port(port, func)
   local path = host:match("^unix:(.*)$") or host:match("^/.*$")
   if path then return path, 0 end
   local name, inner = split(host)
-  if inner and port == 0 then
-    if inner == "" then
-      misuse.argument("port", func, "port number expected in '" .. host .. "'", level)
-    end
-    port = check_port(inner, func, level + 1)
+  if inner then
+    inner = check_port(inner, func)
+    if port == 0 then port = inner end
   end
   if port == 0 then port = default_port end
   return inner and name or (host:match("^%[.*%]$") and name or host), port

@@ -1,31 +1,48 @@
 -- Misuse by the programmer: ordinary Lua errors that name the argument and
--- blame the line that called the library.
+-- blame the line that called the library, however deep inside it was found.
 local misuse = {}
 
--- Level 1 is the function that raises, 2 the public function, 3 its caller.
-local CALLER = 3
+-- The sources of the library: "@…/smtplib.lua" and all in "@…/smtplib/".
+local home = debug.getinfo(1, "S").source:match("^(.*)[/\\]misuse%.lua$")
+
+local function is_inside(info)
+  if info.what == "C" or info.what == "tail" then return true end
+  local source = info.source
+  return home ~= nil and source:sub(1, #home) == home and source:find("^[/\\.]", #home + 1) ~= nil
+end
+
+-- The level, as seen by the function that asks, of the first caller outside.
+local function caller()
+  local level = 3
+  while true do
+    local info = debug.getinfo(level, "S")
+    if not info then return 0 end
+    if not is_inside(info) then return level - 1 end
+    level = level + 1
+  end
+end
+
+---@param message string
+function misuse.raise(message)
+  error(message, caller())
+end
 
 ---@param argument string
 ---@param func string      the public function's name
 ---@param expected string  "string expected, got nil"
----@param extra integer?   stack levels between the public function and this call
-function misuse.argument(argument, func, expected, extra)
-  error(("bad argument '%s' to '%s' (%s)"):format(argument, func, expected), CALLER + (extra or 0))
-end
-
----@param message string
----@param extra integer?
-function misuse.raise(message, extra)
-  error(message, CALLER + (extra or 0))
+function misuse.argument(argument, func, expected)
+  error(("bad argument '%s' to '%s' (%s)"):format(argument, func, expected), caller())
 end
 
 ---Raise unless `value` has the type (or one of "a|b").
-function misuse.check(value, types, argument, func, extra)
+function misuse.check(value, types, argument, func)
   local actual = type(value)
-  if actual == types or types:find(actual, 1, true) then return value end
+  for wanted in types:gmatch("[^|]+") do
+    if actual == wanted then return value end
+  end
   local expected = types:gsub("|", " or ")
   error(("bad argument '%s' to '%s' (%s expected, got %s)"):format(argument, func, expected,
-    value == nil and "no value" or actual), CALLER + (extra or 0))
+    value == nil and "no value" or actual), caller())
 end
 
 return misuse

@@ -87,11 +87,14 @@ local function apply_timeouts(transport, timeouts)
 end
 
 local function dial(self, host, port)
+  if host == "" or host:find("[%z\1-\31\127]") then
+    return nil, errors.from_core("argument", "not a host name", { command = "connect" })
+  end
   local transport = new_transport(self)
   if self.debuglevel > 0 then
     log.line(self.debuglevel, "connect", ("to ('%s', %d)"):format(host, port))
   end
-  local timeouts = options.timeouts(self.timeout, self.class_name, 0)
+  local timeouts = options.timeouts(self.timeout, self.class_name)
   apply_timeouts(transport, timeouts)
   local ok, name, sentence = transport:connect(host, port,
     { source_address = self.source_address, timeout = timeouts })
@@ -114,17 +117,26 @@ end
 -- Dots make a host name worth telling; else the address we come from. No DNS
 -- query for it, ever.
 local function name_self(self)
-  if self.local_hostname then return end
+  if self.local_hostname and self.local_hostname ~= self.own_literal then return end
   local name = core.gethostname() or ""
   if name:find(".", 1, true) then
     self.local_hostname = name
   else
-    self.local_hostname = self.sock.local_literal and self.sock:local_literal() or "[127.0.0.1]"
+    self.own_literal = self.sock.local_literal and self.sock:local_literal() or "[127.0.0.1]"
+    self.local_hostname = self.own_literal
   end
 end
 
+-- Where to: as given, else where it was before, else Python's "localhost".
+local function destination(self, host, port)
+  if host == nil or host == "" then
+    host, port = self.host or "localhost", port or self.port
+  end
+  return endpoint.parse(host, port, self.default_port, "connect")
+end
+
 ---Connect and read the greeting, whatever it says.
----@param host? string  default "localhost"; "host:port", "[::1]", "unix:/path"
+---@param host? string  default: the one before, or "localhost"; "host:port", "[::1]", "unix:/path"
 ---@param port? integer
 ---@param source_address? table {host, port}
 ---@return integer|nil code
@@ -132,13 +144,14 @@ end
 ---@return string? enhanced_code
 function SMTP:connect(host, port, source_address)
   if host ~= nil then misuse.check(host, "string", "host", "connect") end
-  if host == "" then host = nil end
+  options.check_source(source_address, "connect")
   self.source_address = source_address or self.source_address
-  host, port = endpoint.parse(host or "localhost", port, self.default_port, "connect", 1)
+  host, port = destination(self, host, port)
   self:close()
+  self.host, self.port, self.again = host, port, {}
   local session, err = dial(self, host, port)
   if not session then return settle(self, nil, err) end
-  self.session, self.host, self.port, self.again = session, host, port, {}
+  self.session = session
   name_self(self)
   if self.implicit_tls then
     local ok, failure = self:begin_tls(self.context)
@@ -212,7 +225,7 @@ local function command(self, verb, args)
 end
 
 local function greeting_name(self, name, func)
-  if name ~= nil then misuse.check(name, "string", "name", func, 1) end
+  if name ~= nil then misuse.check(name, "string", "name", func) end
   return name and name ~= "" and name or self.local_hostname
 end
 
@@ -369,12 +382,12 @@ local function init(class, given)
 end
 
 local function construct(class, ...)
-  local given = options.collect(class.class_name, class.positional, 2, ...)
+  local given = options.collect(class.class_name, class.positional, ...)
   if given.host then
-    endpoint.parse(given.host, given.port, class.default_port, class.class_name, 2)
+    endpoint.parse(given.host, given.port, class.default_port, class.class_name)
   end
   local self = init(class, given)
-  local ok, err = self:take_tls_options(2)
+  local ok, err = self:take_tls_options()
   if not ok then return nil, err end
   if not given.host then return self end
   ok, err = start(self)

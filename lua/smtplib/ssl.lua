@@ -3,6 +3,7 @@
 -- is the C core's. A context is made once and used for many connections.
 local core = require "smtplib.core"
 local errors = require "smtplib.errors"
+local misuse = require "smtplib.misuse"
 
 local ssl = {}
 
@@ -42,33 +43,33 @@ local client_options = {
 local server_options = { request_client_cert = "boolean", max_fragment = "number" }
 for name, kind in pairs(client_options) do server_options[name] = kind end
 
-local function check_text(name, value, func, level)
+local function check_text(name, value, func)
   if name ~= "cadata" and value:find("\0", 1, true) then
-    error(("bad argument '%s' to '%s' (contains a NUL byte)"):format(name, func), level + 1)
+    misuse.argument(name, func, "contains a NUL byte")
   end
 end
 
-local function check_list(name, list, func, level)
+local function check_list(name, list, func)
   for _, value in ipairs(list) do
     if type(value) ~= "string" then
-      error(("bad argument '%s' to '%s' (array of strings expected)"):format(name, func), level + 1)
+      misuse.argument(name, func, "array of strings expected")
     end
-    check_text(name, value, func, level + 1)
+    check_text(name, value, func)
   end
 end
 
-local function check_options(options, known, func, level)
+local function check_options(options, known, func)
   if type(options) ~= "table" then
-    error(("bad argument 'options' to '%s' (table expected, got %s)"):format(func, type(options)), level + 1)
+    misuse.argument("options", func, "table expected, got " .. type(options))
   end
   for name, value in pairs(options) do
     local wanted, got = known[name], type(value)
-    if not wanted then error(("unknown option '%s'"):format(tostring(name)), level + 1) end
+    if not wanted then misuse.raise(("unknown option '%s'"):format(tostring(name))) end
     if not wanted:find(got, 1, true) then
-      error(("bad argument '%s' to '%s' (%s expected, got %s)"):format(name, func, wanted, got), level + 1)
+      misuse.argument(name, func, wanted .. " expected, got " .. got)
     end
-    if got == "string" then check_text(name, value, func, level + 1) end
-    if got == "table" then check_list(name, value, func, level + 1) end
+    if got == "string" then check_text(name, value, func) end
+    if got == "table" then check_list(name, value, func) end
   end
 end
 
@@ -85,7 +86,7 @@ end
 ---@return table? err SMTPTLSError: a file is missing, a value is not understood
 function ssl.create_default_context(options)
   if options == nil then options = {} end
-  check_options(options, client_options, "create_default_context", 2)
+  check_options(options, client_options, "create_default_context")
   return new_context(options)
 end
 
@@ -95,7 +96,7 @@ end
 ---@return smtplib.ssl.context? context
 ---@return table? err SMTPTLSError
 function ssl.create_server_context(options)
-  check_options(options, server_options, "create_server_context", 2)
+  check_options(options, server_options, "create_server_context")
   local copy = { server = true }
   for name, value in pairs(options) do copy[name] = value end
   return new_context(copy)

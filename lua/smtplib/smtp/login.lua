@@ -139,10 +139,10 @@ local login_options = { initial_response_ok = "boolean", mechanisms = "table" }
 
 local function check_options(given, known, func)
   if given == nil then return {} end
-  misuse.check(given, "table", "options", func, 1)
+  misuse.check(given, "table", "options", func)
   for name, value in pairs(given) do
-    if not known[name] then misuse.raise("unknown option '" .. tostring(name) .. "'", 1) end
-    misuse.check(value, known[name], name, func, 1)
+    if not known[name] then misuse.raise("unknown option '" .. tostring(name) .. "'") end
+    misuse.check(value, known[name], name, func)
   end
   return given
 end
@@ -266,11 +266,6 @@ function methods:auth_login(challenge)
   return self.password
 end
 
-local auth_fields = {
-  mechanism = "string", user = "string", username = "string", password = "string",
-  token = "string|function", authzid = "string", initial_response_ok = "boolean",
-}
-
 -- The `auth` option as credentials; a token function is asked for a fresh one.
 local function credentials_of(given)
   local token = given.token
@@ -298,10 +293,6 @@ function methods:apply_credentials()
     given = { user = self.options.user, password = self.options.password }
   end
   if not given then return true end
-  for name, value in pairs(given) do
-    if not auth_fields[name] then misuse.raise("unknown option 'auth." .. tostring(name) .. "'", 3) end
-    misuse.check(value, auth_fields[name], "auth." .. name, self.class_name, 3)
-  end
   local session, err = prepare(self)
   if not session then return nil, err end
   local credentials, failure = credentials_of(given)

@@ -10,21 +10,21 @@ local tls = {}
 local methods = {}
 
 -- A context from what a caller gave: one that is made, options for one, nothing.
-local function to_context(given, func, level)
+local function to_context(given, func)
   if given == nil then return ssl.default_context() end
   if ssl.is_context(given) then return given end
   if type(given) == "table" then return ssl.create_default_context(given) end
-  misuse.argument("context", func, "a TLS context or a table of its options expected", level)
+  misuse.argument("context", func, "a TLS context or a table of its options expected")
 end
 
 ---The context that the constructor's options ask for; nothing is connected yet.
-function methods:take_tls_options(level)
+function methods:take_tls_options()
   local given = self.options
   if given.context and given.tls_options then
-    misuse.raise("options 'context' and 'tls_options' exclude one another", level)
+    misuse.raise("options 'context' and 'tls_options' exclude one another")
   end
   if not given.context and not given.tls_options then return true end
-  local context, err = to_context(given.context or given.tls_options, self.class_name, level)
+  local context, err = to_context(given.context or given.tls_options, self.class_name)
   if not context then return nil, err end
   self.context = context
   return true
@@ -37,7 +37,7 @@ end
 
 ---Handshake on the connection as it is.
 function methods:begin_tls(context)
-  local made, err = to_context(context, "starttls", 1)
+  local made, err = to_context(context, "starttls")
   if not made then
     self:close()
     return nil, err
