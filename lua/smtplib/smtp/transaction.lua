@@ -65,12 +65,23 @@ end
 
 function handlers.message(t, code, reply, number)
   t.reply = t.reply or reply
+  if t.lmtp then t.answered[number], t.last = true, reply end
   if is_positive(code) then
     t.delivered = true
     t.reply = reply
   elseif t.lmtp then
     refuse(t, number, reply)
   end
+end
+
+-- LMTP: recipients whose reply to the message did not come.
+local function unanswered(t)
+  local list = {}
+  if not t.lmtp or not t.reply then return list end
+  for number, one in ipairs(t.recipients) do
+    if not t.answered[number] and not t.refused[one.key] then list[#list + 1] = number end
+  end
+  return list
 end
 
 -- Only what was not bound to come is shown (the core's terse mode).
@@ -101,6 +112,8 @@ local function feed(session, t)
 end
 
 local function conclude(session, t)
+  -- A 421 speaks for all who are still to be answered.
+  for _, number in ipairs(unanswered(t)) do refuse(t, number, t.last) end
   if session.core and session.core:is_closed() then session:close() end
   session.serial = nil
   local err = verdict(t)
@@ -125,6 +138,10 @@ function transaction.run(session, t)
     elseif what == "failed" then
       -- Lost while resetting: what had been decided before stands.
       session.serial = nil
+      if unanswered(t)[1] then
+        a.delivery = "unknown"
+        return nil, a
+      end
       local err = verdict(t)
       if t.delivered and not err then return t end
       return nil, err or a
@@ -158,7 +175,7 @@ end
 function transaction.new(mail, rcpts, opened, recipients, from, lmtp)
   return {
     mail = mail, rcpts = rcpts, content = opened, recipients = recipients, from = from, lmtp = lmtp,
-    refused = {}, refusals = 0,
+    refused = {}, refusals = 0, answered = {},
   }
 end
 
