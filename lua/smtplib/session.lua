@@ -256,7 +256,9 @@ function Session:command(verb, args, raw)
   self:listen()
   local ok, err = self:queue(verb, args, raw)
   if not ok then return nil, err end
-  return self:reply()
+  local code, text, enhanced = self:reply()
+  if not code then text.command = text.command or verb end
+  return code, text, enhanced
 end
 
 ---Start TLS and run the handshake.
