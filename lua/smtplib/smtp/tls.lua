@@ -35,20 +35,16 @@ local function name_to_verify(self)
   return endpoint.is_path(self.host) and "localhost" or self.host
 end
 
----Handshake on the connection as it is.
-function methods:begin_tls(context)
-  local made, err = to_context(context, "starttls")
-  if not made then
-    self:close()
-    return nil, err
-  end
-  self.tls_context = made
-  return self.session:start_tls(made, name_to_verify(self), self.host .. ":" .. self.port)
-end
-
 local function refuse(self, err)
   self:close()
   return nil, err
+end
+
+---Handshake on the connection as it is.
+function methods:begin_tls(context)
+  local made, err = to_context(context, self.class_name)
+  if not made then return refuse(self, err) end
+  return self.session:start_tls(made, name_to_verify(self), self.host .. ":" .. self.port)
 end
 
 ---Ask for TLS on this connection and verify the server's certificate. What was
@@ -57,11 +53,10 @@ end
 ---@return integer|nil code
 ---@return string|smtplib.Error message
 function methods:starttls(context)
-  if context ~= nil and not ssl.is_context(context) and type(context) ~= "table" then
-    misuse.argument("context", "starttls", "a TLS context or a table of its options expected")
-  end
+  local made, problem = to_context(context or self.context, "starttls")
   local session, err = self:open_session()
   if not session then return nil, err end
+  if not made then return refuse(self, problem) end
   if session.tls then return nil, errors.SMTPNotSupportedError("TLS is active already") end
   local ok, failure = self:ehlo_or_helo_if_needed()
   if not ok then return nil, failure end
@@ -75,10 +70,10 @@ function methods:starttls(context)
     refusal.command = "STARTTLS"
     return refuse(self, refusal)
   end
-  ok, failure = self:begin_tls(context or self.context)
+  ok, failure = self:begin_tls(made)
   if not ok then return self:settle(nil, failure) end
   self:forget_greeting()
-  self.again.starttls = self.tls_context
+  self.again.starttls = made
   return code, message, enhanced
 end
 
