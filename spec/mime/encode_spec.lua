@@ -2,6 +2,11 @@
 -- every cut of a stream.
 local quopri = require "smtplib.quopri"
 
+-- assert.are.equal, at a cost only when it fails: for the loops.
+local function same(expected, value, what)
+  if expected ~= value then assert.are.equal(expected, value, what) end
+end
+
 local x76 = ("x"):rep(76)
 
 describe("quopri.encode", function()
@@ -132,15 +137,13 @@ describe("quoted-printable of any bytes", function()
           local text = quopri.encode(bytes, options)
           for line in (text .. "\n"):gmatch("([^\n]*)\n") do
             line = line:gsub("\r$", "")
-            assert.is_true(#line <= 76, line)
-            assert.falsy(line:find("[ \t]$"), line)
-            assert.falsy(line:find("[^\t -~]"), line)
-            assert.are_not.equal(".", line)
+            local good = #line <= 76 and line ~= "." and not line:find("[ \t]$") and not line:find("[^\t -~]")
+            if not good then error(("bad line %q"):format(line)) end
           end
           local expected = bytes
           if options.eol then expected = bytes:gsub("\r\n", "\n"):gsub("\n", options.eol) end
-          assert.are.equal(expected, reference(text, options.header))
-          assert.are.equal(expected, quopri.decode(text, { strict = true, header = options.header }))
+          same(expected, reference(text, options.header))
+          same(expected, quopri.decode(text, { strict = true, header = options.header }))
         end
       end)
     end
@@ -151,11 +154,11 @@ describe("quopri streams", function()
   local function in_pieces(codec, text, cuts)
     local out, at = {}, 1
     for _, cut in ipairs(cuts) do
-      out[#out + 1] = assert(codec:update(text:sub(at, cut)))
+      out[#out + 1] = codec:update(text:sub(at, cut))
       at = cut + 1
     end
-    out[#out + 1] = assert(codec:update(text:sub(at)))
-    out[#out + 1] = assert(codec:final())
+    out[#out + 1] = codec:update(text:sub(at))
+    out[#out + 1] = codec:final()
     return table.concat(out)
   end
 
@@ -170,7 +173,7 @@ describe("quopri streams", function()
       for _, text in ipairs(texts) do
         local whole = quopri.encode(text, options)
         for i = 0, #text do
-          for j = i, #text, 4 do assert.are.equal(whole, in_pieces(quopri.encoder(options), text, { i, j })) end
+          for j = i, #text, 4 do same(whole, in_pieces(quopri.encoder(options), text, { i, j })) end
         end
       end
     end
@@ -181,23 +184,23 @@ describe("quopri streams", function()
     for _ = 1, 300 do
       local text = draw(roll, roll(30), "=AB4 \t\r\n_x")
       local whole = quopri.decode(text)
-      for i = 0, #text do assert.are.equal(whole, in_pieces(quopri.decoder(), text, { i, i + 1 })) end
+      for i = 0, #text do same(whole, in_pieces(quopri.decoder(), text, { i, i + 1 })) end
     end
   end)
 
   it("refuse at the piece that is malformed, when strict", function()
     local decoder = quopri.decoder({ strict = true })
-    assert.are.equal("a", decoder:update("a="))
+    same("a", decoder:update("a="))
     local bytes, err = decoder:update("x")
     assert.is_nil(bytes)
-    assert.are.equal("SMTPException", err.name)
+    same("SMTPException", err.name)
     assert.is_nil((decoder:final()))
-    assert.are.equal("a=", decoder:update("a=3D") .. decoder:final())
+    same("a=", decoder:update("a=3D") .. decoder:final())
   end)
 
   it("say what they are", function()
-    assert.are.equal("smtplib.quopri.encoder", tostring(quopri.encoder()))
-    assert.are.equal("smtplib.quopri.decoder", tostring(quopri.decoder()))
+    same("smtplib.quopri.encoder", tostring(quopri.encoder()))
+    same("smtplib.quopri.decoder", tostring(quopri.decoder()))
   end)
 end)
 
