@@ -8,6 +8,13 @@ for code = 1, 31 do
   if code ~= 10 and code ~= 13 then controls[#controls + 1] = string.char(code) end
 end
 
+-- Line ends and dots at every place of whatever is taken in one step.
+local function lines_of_every_length(line_end)
+  local lines = {}
+  for length = 0, 80 do lines[#lines + 1] = "." .. ("x"):rep(length) .. line_end end
+  return table.concat(lines)
+end
+
 return {
   { "nothing at all", "" },
   { "one line", "Hello.\r\n" },
@@ -29,5 +36,8 @@ return {
   { "control characters", table.concat(controls) .. "\127\r\n" },
   { "a line of 998 octets", ("x"):rep(998) .. "\r\n" },
   { "a line of 5000 octets", ("long "):rep(1000) .. "\r\n" },
+  { "lines of every length, with CRLF", lines_of_every_length("\r\n") },
+  { "lines of every length, with LF", lines_of_every_length("\n"), lines_of_every_length("\n") },
+  { "lines of every length, with CR", lines_of_every_length("\r"), lines_of_every_length("\n") },
   { "100 KiB of dots", ("."):rep(71):gsub("$", "\r\n"):rep(1400) },
 }

@@ -192,6 +192,18 @@ describe("login", function()
       assert.is_false(err.temporary)
     end)
 
+    it("refuses the wrong password in every mechanism, strongest first, and the connection goes on", function()
+      local tried = {}
+      connect(dovecot, { tls = "starttls", trace = function(direction, bytes)
+        if direction == "send" then tried[#tried + 1] = bytes:match("AUTH ([%w-]+)") end
+      end })
+      local code, err = server:login("alice@example.test", "wrong")
+      assert.is_nil(code)
+      assert.is_true(err:is(smtplib.SMTPAuthenticationError), tostring(err))
+      assert.same({ "SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN" }, tried)
+      assert.equal(235, (assert(server:login("alice@example.test", "secret"))))
+    end)
+
     it("refuses mail before the login", function()
       local result, err = connect(dovecot, { tls = "starttls" }):sendmail("alice@example.test", "alice@example.test", "x")
       assert.is_nil(result)
