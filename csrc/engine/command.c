@@ -111,20 +111,21 @@ static const struct parameter {
   const char *keyword, *extension;
   form form;
   bool (*fits)(const char *s, size_t len);
+  size_t most; /* length as sent, 0 when nobody has set a limit */
 } parameters[] = {
-    {"SIZE", "SIZE", PLAIN, is_number},             /* RFC 1870 */
-    {"BODY", "8BITMIME", PLAIN, is_body},           /* RFC 6152, 3030 */
-    {"SMTPUTF8", "SMTPUTF8", BARE, NULL},           /* RFC 6531 */
-    {"REQUIRETLS", "REQUIRETLS", BARE, NULL},       /* RFC 8689 */
-    {"RET", "DSN", PLAIN, is_ret},                  /* RFC 3461 §4.3 */
-    {"ENVID", "DSN", XTEXT, NULL},                  /* RFC 3461 §4.4 */
-    {"NOTIFY", "DSN", PLAIN, is_notify},            /* RFC 3461 §4.1 */
-    {"ORCPT", "DSN", ORCPT, NULL},                  /* RFC 3461 §4.2 */
-    {"AUTH", "AUTH", XTEXT, NULL},                  /* RFC 4954 §5 */
-    {"BY", "DELIVERBY", PLAIN, NULL},               /* RFC 2852 */
-    {"HOLDFOR", "FUTURERELEASE", PLAIN, is_number}, /* RFC 4865 */
-    {"HOLDUNTIL", "FUTURERELEASE", PLAIN, NULL},
-    {"MT-PRIORITY", "MT-PRIORITY", PLAIN, is_signed}, /* RFC 6710 */
+    {"SIZE", "SIZE", PLAIN, is_number, 0},             /* RFC 1870 */
+    {"BODY", "8BITMIME", PLAIN, is_body, 0},           /* RFC 6152, 3030 */
+    {"SMTPUTF8", "SMTPUTF8", BARE, NULL, 0},           /* RFC 6531 */
+    {"REQUIRETLS", "REQUIRETLS", BARE, NULL, 0},       /* RFC 8689 */
+    {"RET", "DSN", PLAIN, is_ret, 0},                  /* RFC 3461 §4.3 */
+    {"ENVID", "DSN", XTEXT, NULL, 100},                /* RFC 3461 §4.4 */
+    {"NOTIFY", "DSN", PLAIN, is_notify, 0},            /* RFC 3461 §4.1 */
+    {"ORCPT", "DSN", ORCPT, NULL, 500},                /* RFC 3461 §4.2 */
+    {"AUTH", "AUTH", XTEXT, NULL, 0},                  /* RFC 4954 §5 */
+    {"BY", "DELIVERBY", PLAIN, NULL, 0},               /* RFC 2852 */
+    {"HOLDFOR", "FUTURERELEASE", PLAIN, is_number, 0}, /* RFC 4865 */
+    {"HOLDUNTIL", "FUTURERELEASE", PLAIN, NULL, 0},
+    {"MT-PRIORITY", "MT-PRIORITY", PLAIN, is_signed, 0}, /* RFC 6710 */
 };
 
 static const struct parameter *find(const char *keyword, size_t len) {
@@ -152,7 +153,6 @@ static bool add_value(smtp_buf *out, const struct parameter *p, const char *s,
                       size_t len) {
   if (p && p->form == BARE) return false;
   if (!len || check(s, len) != SMTP_OK) return false;
-  smtp_buf_addc(out, '=');
   if (p && p->form == ORCPT) return add_orcpt(out, s, len);
   if (p && p->form == XTEXT) {
     add_xtext(out, s, len);
@@ -166,14 +166,17 @@ smtp_error smtp_command_parameter(smtp_buf *out, const char *keyword,
                                   size_t keyword_len, const char *value,
                                   size_t value_len, const char **extension) {
   const struct parameter *p = find(keyword, keyword_len);
-  size_t before = smtp_buf_len(out);
+  size_t before = smtp_buf_len(out), at;
   bool fits = is_keyword(keyword, keyword_len);
 
   *extension = p ? p->extension : NULL;
   if (fits) {
     smtp_buf_addc(out, ' ');
     smtp_buf_add(out, keyword, keyword_len);
+    if (value) smtp_buf_addc(out, '=');
+    at = smtp_buf_len(out);
     fits = value ? add_value(out, p, value, value_len) : !p || p->form == BARE;
+    if (p && p->most && smtp_buf_len(out) - at > p->most) fits = false;
   }
   if (out->failed) return SMTP_ERR_NOMEM;
   if (fits) return SMTP_OK;

@@ -28,7 +28,7 @@ end
 
 local function value_of(value)
   if value == true then return nil end
-  if type(value) == "number" then return ("%.0f"):format(value) end
+  if type(value) == "number" and value % 1 == 0 then return ("%.0f"):format(value) end
   return tostring(value)
 end
 
