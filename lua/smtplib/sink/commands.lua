@@ -185,7 +185,8 @@ end
 ---The message is complete: the reply that takes it, or one per recipient.
 ---The script knows it as "." (LMTP: with the recipient as its subject).
 function commands.finish(self, data, wire)
-  local usual = message_problem(self, self.body.size)
+  -- RFC 1870 §5: the final dot does not count.
+  local usual = message_problem(self, self.body.size - (self.chunks and 0 or 3))
     or ("250 2.0.0 taken as %d"):format(self.taken + 1)
   local takers = {}
   if self.options.lmtp and #self.to > 0 then
