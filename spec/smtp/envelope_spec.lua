@@ -4,7 +4,6 @@ local certs = require "spec.support.certs"
 local client = require "spec.support.client"
 local core = require "smtplib.core"
 local pair = require "spec.support.tlspair"
-local smtplib = require "smtplib"
 
 local last = client.last
 
