@@ -66,7 +66,7 @@ static bool make_room(smtp_buf *b, size_t len) {
   char *block;
 
   if (b->base && len <= b->room - b->end) return true;
-  if (b->start && len <= b->room - live && b->start >= live) {
+  if (b->base && len <= b->room - live && b->start && b->start >= live) {
     memmove(b->base, b->base + b->start, live);
     b->start = 0;
     b->end = live;

@@ -125,7 +125,7 @@ static smtp_error compute(smtp_auth *a, const server_first *f,
   if (e == SMTP_OK) e = smtp_hash_hmac(h, salted, n, "Client Key", 10, key);
   if (e == SMTP_OK) e = smtp_hash_digest(h, key, n, stored);
   if (e == SMTP_OK) e = smtp_hash_hmac(h, stored, n, message, len, signature);
-  for (i = 0; i < n; i++)
+  for (i = 0; e == SMTP_OK && i < n; i++)
     proof[i] = key[i] ^ signature[i];
   if (e == SMTP_OK) e = smtp_hash_hmac(h, salted, n, "Server Key", 10, key);
   if (e == SMTP_OK)

@@ -106,8 +106,8 @@ static smtp_next fail_next(smtp_engine *e, smtp_error why) {
   smtp_span text = {smtp_buf_data(&e->in), smtp_buf_len(&e->in)};
 
   if (text.len > 200) text.len = 200;
-  while (text.len && (text.s[text.len - 1] == '\n' ||
-                      text.s[text.len - 1] == '\r'))
+  while (text.len &&
+         (text.s[text.len - 1] == '\n' || text.s[text.len - 1] == '\r'))
     text.len--;
   smtp_session_fail(e, why, text);
   return SMTP_NEXT_FAILED;
@@ -154,8 +154,8 @@ static smtp_error check_state(const smtp_engine *e, smtp_command c) {
 static smtp_error queue_line(smtp_engine *e, smtp_item item, smtp_span verb,
                              smtp_span args, size_t limit) {
   size_t before = smtp_buf_len(&e->queue.lines);
-  smtp_error why = smtp_command_write(&e->queue.lines, verb.s, verb.len,
-                                      args.s, args.len, limit);
+  smtp_error why = smtp_command_write(&e->queue.lines, verb.s, verb.len, args.s,
+                                      args.len, limit);
 
   if (why == SMTP_ERR_NOMEM) return smtp_session_out_of_memory(e);
   if (why != SMTP_OK) return why;
@@ -172,8 +172,7 @@ smtp_error smtp_engine_command(smtp_engine *e, smtp_command c, smtp_span verb,
   if (why != SMTP_OK || e->building) return why ? why : SMTP_ERR_STATE;
   item.secret = e->masked || smtp_trace_is_auth(verb.s, verb.len);
   return queue_line(e, item, verb, args,
-                    item.secret ? SMTP_COMMAND_AUTH_LIMIT
-                                : SMTP_COMMAND_LIMIT);
+                    item.secret ? SMTP_COMMAND_AUTH_LIMIT : SMTP_COMMAND_LIMIT);
 }
 
 smtp_error smtp_engine_expect(smtp_engine *e) {
@@ -266,8 +265,8 @@ smtp_error smtp_engine_commit(smtp_engine *e) {
 void smtp_engine_abandon(smtp_engine *e) {
   if (!e->building) return;
   smtp_queue_withdraw(&e->queue, e->serial);
-  smtp_buf_truncate(&e->transactions, smtp_buf_len(&e->transactions) -
-                                          sizeof(smtp_transaction));
+  smtp_buf_truncate(&e->transactions,
+                    smtp_buf_len(&e->transactions) - sizeof(smtp_transaction));
   e->building = false;
 }
 

@@ -33,8 +33,8 @@ void smtp_reply_free(smtp_reply_parser *p);
 /* Take the next reply off the front of `in`. `*found` tells whether there was a
  * whole one (then `reply` is valid until the next call). `plain` leaves
  * enhanced status codes in the text of a positive reply: greetings and EHLO
- * have none (RFC 2034 §3). After an error the input is not to be used again; `reply`
- * then holds the offending line. */
+ * have none (RFC 2034 §3). After an error the input is not to be used again;
+ * `reply` then holds the offending line. */
 smtp_error smtp_reply_take(smtp_reply_parser *p, smtp_buf *in, bool plain,
                            smtp_reply *reply, bool *found);
 /* The bytes so far are a beginning of a reply that is not whole. */
