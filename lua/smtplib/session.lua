@@ -107,7 +107,10 @@ end
 local function flush(self)
   local transport = self.transport
   if transport.flush then return transport:flush(self.core) end
-  return transport:send(self.core:output())
+  local ok, name, sentence = transport:send(self.core:output())
+  if ok or name ~= "closed" then return ok, name, sentence end
+  self.core:input_end() -- which command it hit is the core's to judge
+  return true
 end
 
 local function fill(self)
