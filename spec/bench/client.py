@@ -34,19 +34,37 @@ def composed(count, content):
     server.quit()
 
 
-def large(count, content):
+def large(_, whole):
     server = connect()
-    server.sendmail(FROM, TO, content * count)
+    server.sendmail(FROM, TO, whole)
     server.quit()
 
 
+def forget_peak():
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        pass
+
+
+def peak():
+    with open("/proc/self/status") as file:
+        return next(line.split()[1] for line in file if line.startswith("VmHWM:"))
+
+
 def main():
-    job = {"sendmail": sendmail, "composed": composed, "large": large}[sys.argv[1]]
+    name, count = sys.argv[1], int(sys.argv[2])
+    job = {"sendmail": sendmail, "composed": composed, "large": large}[name]
     with open(sys.argv[3], "rb") as file:
         content = file.read()
+    if name == "large":
+        content = content * count
+    forget_peak()
     wall, cpu = time.monotonic(), time.process_time()
-    job(int(sys.argv[2]), content)
+    job(count, content)
     print(f"wall {time.monotonic() - wall:.6f}\ncpu {time.process_time() - cpu:.6f}")
+    print("peak_kib", peak())
 
 
 main()

@@ -2,6 +2,7 @@
 -- (sink.c), and prints tables: medians over the rounds, and the ratio to
 -- Python's figure in the same round. It judges nothing: times depend on the
 -- machine and on what else it does. Counts do not; bench_spec.lua proves those.
+-- "floor" is the least that the machine needs (floor.c).
 --
 --   lua5.4 spec/bench/run.lua [--messages N] [--rounds N] [--mebibytes N]
 --                             [--luas "5.4 jit"] [--no-counts] [--profile]
@@ -63,8 +64,9 @@ end
 
 local rate = column("messages/s", 0, function(x) return x.n / x.wall end)
 local cpu = column("CPU us each", 1, function(x) return x.cpu / x.n * 1e6 end)
+local both = column("+ sink us", 1, function(x) return (x.cpu + x.sink_cpu) / x.n * 1e6 end)
 local turns = column("turns each", 3, function(x) return x.turns / x.n end)
-local peak = column("peak MiB", 1, function(x) return x.client_peak_kib / 1024 end)
+local peak = column("peak MiB", 1, function(x) return x.peak_kib and x.peak_kib / 1024 end)
 local speed = column("MB/s", 0, function(x) return x.content / x.wall / 1e6 end)
 local cpu_whole = column("CPU s", 3, function(x) return x.cpu end)
 local calls = column("calls each", 2, function(x) return x.calls end)
@@ -74,22 +76,29 @@ local instructions = column("instructions", 0, function(x) return x.instructions
 -- each Lua.
 local function rows_of(clients, python_job, jobs)
   local rows = {}
-  if clients.python then
-    rows[1] = { name = clients.python.name .. " " .. python_job, client = clients.python, job = python_job }
+  local function add(client, job)
+    rows[#rows + 1] = { name = client.name .. " " .. job, client = client, job = job }
   end
+  if clients.python then add(clients.python, python_job) end
   for _, job in ipairs(jobs) do
-    for _, client in ipairs(clients) do
-      rows[#rows + 1] = { name = client.name .. " " .. job, client = client, job = job }
-    end
+    for _, client in ipairs(clients) do add(client, job) end
+    if clients.floor and job:find "^send" then add(clients.floor, job) end
   end
   return rows
 end
 
+-- Without the floor: it needs PIPELINING.
+local function rivals(clients)
+  local found = { python = clients.python }
+  for i, client in ipairs(clients) do found[i] = client end
+  return found
+end
+
 local function many(clients, title, how, rounds)
-  local rows = rows_of(clients, "sendmail", { "sendmail", "send_messages" })
+  local rows = rows_of(how.sink and rivals(clients) or clients, "sendmail", { "sendmail", "send_messages" })
   measure(rows, options.messages, trial.files.message, how, rounds)
   figures.print(("%d messages of 1 KiB on one connection, %s"):format(options.messages, title),
-    { rate, cpu, turns, peak }, rows)
+    { rate, cpu, both, turns, peak }, rows)
 end
 
 local function composed(clients)
@@ -132,7 +141,7 @@ local function profile(clients)
 end
 
 local function find_clients()
-  local clients = { python = trial.python_client() }
+  local clients = { python = trial.python_client(), floor = trial.floor_client() }
   if not clients.python then print "There is no Python here: ratios are to the first row." end
   for abi in options.luas:gmatch("%S+") do
     clients[#clients + 1] = trial.lua_client(abi)
@@ -159,4 +168,4 @@ many(clients, "the sink without PIPELINING", { sink = "--no-pipelining" }, 1)
 if options.counts then counts(clients) end
 composed(clients)
 large(clients)
-print("\nRatios are to the first row, in the same round; medians of " .. options.rounds .. " rounds.")
+print("\n\"+ sink us\": CPU time of client and sink together, which on one processor bounds the rate.\nRatios are to the first row, in the same round; medians of " .. options.rounds .. " rounds.")

@@ -6,7 +6,7 @@
  * With a command it runs that with its port in the environment (SINK_PORT) and
  * serves until the command ends, with the command's status. Without, it prints
  * "port N" and serves until SIGTERM or SIGINT. In the end it prints its counts
- * and, of the command, CPU time and peak memory: a line "name number" each. */
+ * and the CPU time of both: a line "name number" each. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -421,7 +421,6 @@ static void print_counts(void) {
   if (!sink.command) return;
   printf("client_cpu %.6f\n",
          seconds_of(sink.used.ru_utime, sink.used.ru_stime));
-  printf("client_peak_kib %ld\n", sink.used.ru_maxrss);
 }
 
 static char **read_options(char **argv) {

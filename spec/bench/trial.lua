@@ -5,7 +5,7 @@ local trial = {}
 
 local build = os.getenv "BUILD" or "build"
 local folder = build .. "/bench"
-local sink = folder .. "/sink"
+local sink, floor = folder .. "/sink", folder .. "/floor"
 local SECONDS = 900 -- that a trial may take
 
 local function quote(text)
@@ -66,20 +66,21 @@ trial.files = {
 trial.sizes = { [trial.files.message] = 1024, [trial.files.block] = 65536 }
 
 -- Compiled aside and moved: another run may be using the one in place.
-local function compile()
-  local status, said = shell(("%s -std=c11 -O2 -Wall -Wextra -o %s.$$ spec/bench/sink.c && mv %s.$$ %s"):format(
-    os.getenv "CC" or "cc", sink, sink, sink))
+local function compile(source, program)
+  local status, said = shell(("%s -std=c11 -O2 -Wall -Wextra -o %s.$$ %s && mv %s.$$ %s"):format(
+    os.getenv "CC" or "cc", program, source, program, program))
   assert(status == 0, said)
 end
 
----Build the sink and write the files. False, why, where that is impossible.
+---Build the sink and the floor, and write the files. False, why, where that is impossible.
 ---@return boolean ok
 ---@return string? why
 function trial.prepare()
   if not trial.has(os.getenv "CC" or "cc") then return false, "no C compiler" end
   if not read("/proc/self/status") then return false, "the sink is written for Linux" end
   shell("mkdir -p " .. folder)
-  compile()
+  compile("spec/bench/sink.c", sink)
+  compile("spec/bench/floor.c", floor)
   write(trial.files.message, head .. text_of(1024 - #head, "\r\n"))
   write(trial.files.text, text_of(1024, "\n"))
   write(trial.files.block, text_of(65536, "\r\n"))
@@ -103,6 +104,11 @@ function trial.python_client()
   if not trial.has(python) then python = "python3" end
   if not trial.has(python) then return nil end
   return { name = "python3", command = python .. " spec/bench/client.py", environment = "PYTHONHASHSEED=0" }
+end
+
+---Bytes made beforehand: what the machine can do at best (floor.c).
+function trial.floor_client()
+  return { name = "floor", command = floor, environment = "" }
 end
 
 -- Two processors that this process may use; the same one twice if need be.
