@@ -135,7 +135,8 @@ local function scram(self, initial, name)
     or ("r=%s,s=%s,i=%d"):format(ours, base64.encode(salt), iterations)
   local final = challenge(server_first)
   local unproven, proof = final:match("^(.*),p=([^,]*)$")
-  local cbind = base64.encode(("%s,%s,%s"):format(flag, zid, bound))
+  -- Lua 5.1's format ends a %s at a NUL byte; a binding may hold one.
+  local cbind = base64.encode(flag .. "," .. zid .. "," .. bound)
   if unproven ~= ("c=%s,r=%s"):format(cbind, ours) then return nil end
 
   local text = ("%s,%s,%s"):format(bare, server_first, unproven)
