@@ -174,6 +174,15 @@ static bool is_premature(const smtp_engine *e, const smtp_item *item) {
          (!e->content_ended || e->sent < e->dot_at);
 }
 
+/* A 3yz to our own RSET comes from a server that is out of step and may take
+ * the next command for part of a message; to the message, it leaves open
+ * whether that was taken. */
+static bool is_senseless(const smtp_item *item, int code) {
+  return code / 100 == 3 &&
+         (item->command == SMTP_CMD_CONTENT ||
+          (item->command == SMTP_CMD_RSET && item->transaction));
+}
+
 static bool is_plain(smtp_command c) {
   return c == SMTP_CMD_GREETING || c == SMTP_CMD_EHLO || c == SMTP_CMD_HELO ||
          c == SMTP_CMD_LHLO;
@@ -220,6 +229,8 @@ bool smtp_session_take_event(smtp_engine *e, smtp_event *event) {
   event->moot = false;
   t = smtp_session_transaction(e, item->transaction);
   if (is_premature(e, item)) return take_premature(e, t, event);
+  if (is_senseless(item, event->reply.code))
+    return fail_reply(e, SMTP_ERR_REPLY_MALFORMED, &event->reply);
   if (item->command == SMTP_CMD_AUTH && !smtp_session_auth_reply(e, event))
     return false;
   if (event->type == SMTP_EVENT_CHALLENGE) return true;
