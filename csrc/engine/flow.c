@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+static const smtp_span out_of_step = {
+    "the server wants a message that was not offered to it", 53};
+
 static bool offers(const smtp_engine *e, smtp_extension x) {
   return (e->extensions.offered & (unsigned)x) != 0;
 }
@@ -39,11 +42,17 @@ static void write_dot(smtp_engine *e) {
   e->content_ended = true;
 }
 
-/* 354 came: ask for the message, or send an empty one to nobody. */
+/* 354 came: ask for the message, or send an empty one to nobody. To somebody it
+ * must not go: who refuses the sender and takes recipients has another envelope
+ * in mind. */
 static void open_content(smtp_engine *e, smtp_transaction *t) {
   e->content_ended = false;
   e->queue.sent++;
   if (t && smtp_transaction_is_void(t)) {
+    if (t->accepted) {
+      smtp_session_fail(e, SMTP_ERR_REPLY_MALFORMED, out_of_step);
+      return;
+    }
     t->empty = true;
     write_dot(e);
     return;
@@ -174,13 +183,13 @@ static bool is_premature(const smtp_engine *e, const smtp_item *item) {
          (!e->content_ended || e->sent < e->dot_at);
 }
 
-/* A 3yz to our own RSET comes from a server that is out of step and may take
- * the next command for part of a message; to the message, it leaves open
- * whether that was taken. */
+/* RSET is never refused (RFC 5321 §4.1.1.5): where our own is, the next envelope
+ * would mix with what the server kept; where it is answered with 354, be read as
+ * a message. A 3yz to the message leaves open whether that was taken. */
 static bool is_senseless(const smtp_item *item, int code) {
-  return code / 100 == 3 &&
-         (item->command == SMTP_CMD_CONTENT ||
-          (item->command == SMTP_CMD_RSET && item->transaction));
+  if (item->command == SMTP_CMD_CONTENT) return code / 100 == 3;
+  return item->command == SMTP_CMD_RSET && item->transaction &&
+         code / 100 != 2 && code != 421;
 }
 
 static bool is_plain(smtp_command c) {
