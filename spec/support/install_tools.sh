@@ -70,6 +70,8 @@ need_for_test() {
   need "busted" "lua-busted" lua_module busted.runner
   need "LuaRocks" "luarocks" has luarocks
   need "Python 3" "python3" has python3
+  need "valgrind" "valgrind" has valgrind
+  need "strace" "strace" has strace
 }
 
 need_for_check() {
@@ -84,7 +86,6 @@ need_for_check() {
   need "clang" "clang libclang-rt-14-dev" has clang
   need "clang-format" "clang-format" has clang-format
   need "clang-tidy" "clang-tidy" has clang-tidy
-  need "valgrind" "valgrind libc6-dbg" has valgrind
   need "nm" "binutils" has nm
 }
 
