@@ -250,12 +250,21 @@ for title, extensions in pairs { ["with PIPELINING"] = together, ["without PIPEL
     end)
 
     it("is a 3yz where none belongs", function()
-      for verb, name in pairs { MAIL = "SMTPSenderRefused", RCPT = "SMTPRecipientsRefused", ["."] = "SMTPDataError" } do
+      for verb, name in pairs { MAIL = "SMTPSenderRefused", RCPT = "SMTPRecipientsRefused" } do
         local server = greeted { replies = { [verb] = "354 odd" }, extensions = extensions }
         local refused, err = server:sendmail("a@b.example", "c@d.example", "x")
         assert.is_nil(refused)
         assert.equal(name, err.name)
       end
+    end)
+
+    it("is no 3yz to the message: nobody knows what it means", function()
+      local server = greeted { replies = { ["."] = "354 odd" }, extensions = extensions }
+      local refused, err = server:sendmail("a@b.example", "c@d.example", "x")
+      assert.is_nil(refused)
+      assert.equal("SMTPResponseException", err.name)
+      assert.equal("unknown", err.delivery)
+      assert.is_false(server:is_open())
     end)
 
     it("is a 2yz to DATA", function()
