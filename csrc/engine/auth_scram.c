@@ -187,16 +187,19 @@ static smtp_error check_server_final(smtp_auth *a, smtp_span challenge) {
   smtp_span rest = challenge, verifier;
   size_t n = smtp_hash_size(a->mechanism->digest);
   smtp_buf signature;
+  smtp_error e;
 
   if (take_attribute(&rest, 'e', &verifier)) return SMTP_OK;
   rest = challenge;
   if (!take_attribute(&rest, 'v', &verifier)) return SMTP_ERR_FORGED;
   smtp_buf_init(&signature);
-  if (smtp_base64_decode(&signature, verifier.s, verifier.len) == SMTP_OK)
+  e = smtp_base64_decode(&signature, verifier.s, verifier.len);
+  if (e == SMTP_OK)
     a->scram.proven = smtp_buf_len(&signature) == n &&
                       smtp_hash_equal(smtp_buf_data(&signature),
                                       a->scram.server_signature, n);
   smtp_buf_free(&signature);
+  if (e == SMTP_ERR_NOMEM) return e;
   return a->scram.proven ? SMTP_OK : SMTP_ERR_FORGED;
 }
 

@@ -181,7 +181,7 @@ static void answer(smtp_engine *e, const smtp_buf *challenge) {
 static bool take_challenge(smtp_engine *e, smtp_event *event) {
   smtp_exchange *x = &e->exchange;
   smtp_buf challenge;
-  bool whole;
+  smtp_error why;
 
   e->state = SMTP_STATE_AUTH;
   if (x->cancelled) { /* it does not even let us go */
@@ -193,9 +193,11 @@ static bool take_challenge(smtp_engine *e, smtp_event *event) {
     return false;
   }
   smtp_buf_init(&challenge);
-  whole = smtp_base64_decode(&challenge, event->reply.text,
-                             event->reply.text_len) == SMTP_OK;
-  if (!whole) {
+  why = smtp_base64_decode(&challenge, event->reply.text,
+                           event->reply.text_len);
+  if (why == SMTP_ERR_NOMEM) {
+    smtp_session_out_of_memory(e);
+  } else if (why != SMTP_OK) {
     give_up(e, SMTP_ERR_CHALLENGE);
   } else if (x->auth) {
     answer(e, &challenge);

@@ -245,7 +245,7 @@ bool smtp_session_take_event(smtp_engine *e, smtp_event *event) {
   if (event->type == SMTP_EVENT_CHALLENGE) return true;
   confirm(e, t, event);
   learn(e, event);
-  return true;
+  return e->failure == SMTP_OK;
 }
 
 /* RSET goes before whatever waits to be sent. Where the next envelope is on its
