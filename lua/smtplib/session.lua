@@ -193,8 +193,11 @@ function Session:listen()
   if self.core and self.transport.idle_check then self.transport:idle_check(self.core) end
 end
 
--- The core refused to queue it: nothing was sent, the session stays usable.
-local function refused(name, sentence, command)
+---The core refused to queue something: nothing was sent, and the session stays
+---usable, unless there was no memory for it, which is the end of the core.
+---@return nil, smtplib.Error
+function Session:refuse(name, sentence, command)
+  if self.core:is_closed() then return self:fail(name, sentence, command) end
   return nil, errors.from_core(name, sentence, { command = command })
 end
 
@@ -202,7 +205,7 @@ end
 ---@return true|nil, smtplib.Error?
 function Session:queue(verb, args, raw)
   local ok, name, sentence = self.core:command(verb, args, raw)
-  if not ok then return refused(name, sentence, verb) end
+  if not ok then return self:refuse(name, sentence, verb) end
   return true
 end
 
@@ -238,14 +241,14 @@ end
 ---Await a reply although nothing may be outstanding.
 function Session:expect()
   local ok, name, sentence = self.core:expect()
-  if not ok then return refused(name, sentence) end
+  if not ok then return self:refuse(name, sentence) end
   return true
 end
 
 ---Bytes as they are.
 function Session:raw(bytes)
   local ok, name, sentence = self.core:raw(bytes)
-  if not ok then return refused(name, sentence) end
+  if not ok then return self:refuse(name, sentence) end
   return self:push()
 end
 

@@ -105,13 +105,15 @@ local function dial(self, host, port)
     return nil, err
   end
   self.sock = transport
-  return Session.new(transport, {
+  local session, err = Session.new(transport, {
     lmtp = self.lmtp,
     limits = self.options.limits,
     command_timeouts = self.options.command_timeouts,
     timeouts = timeouts,
     tracer = tracer_of(self),
   })
+  if not session then transport:close() end
+  return session, err
 end
 
 -- Dots make a host name worth telling; else the address we come from. No DNS

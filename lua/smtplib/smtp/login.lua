@@ -81,7 +81,7 @@ local function try(self, mechanism, credentials, initial)
   for name, value in pairs(credentials) do request[name] = value end
   session:listen()
   local ok, name, sentence = session.core:auth(request)
-  if not ok then return nil, errors.from_core(name, sentence, { command = "AUTH" }) end
+  if not ok then return self:settle(session:refuse(name, sentence, "AUTH")) end
   return judge(self, session:reply())
 end
 
@@ -234,7 +234,7 @@ function methods:auth(mechanism, authobject, opts)
   self.auth_challenge_count = initial and 1 or 0
   session:listen()
   local ok, name, sentence = session.core:auth_by_hand(mechanism, initial)
-  if not ok then return nil, errors.from_core(name, sentence, { command = "AUTH" }) end
+  if not ok then return self:settle(session:refuse(name, sentence, "AUTH")) end
   return remember(self, function() return self:auth(mechanism, authobject, opts) end, converse(self, authobject))
 end
 

@@ -90,14 +90,21 @@ local function take_reply(t, command, code, text, enhanced, number)
   if handler then handler(t, code, { code, text, enhanced }, number) end
 end
 
+-- What goes behind the message is queued before its last bytes; should memory
+-- run out over that, the session has ended.
+local function hand_over(session, t, bytes, is_last)
+  if is_last and t.before_end then t.before_end(session) end
+  if not session.core then return nil, session.failed end
+  session.core:content(bytes, is_last)
+  return true
+end
+
 -- Feed the next chunk; when there is none to be had, the connection is cut
 -- before the final dot, so that the server takes nothing.
 local function feed(session, t)
   local opened = t.content
   if opened.text then
-    if t.before_end then t.before_end(session) end
-    session.core:content(opened.text, true)
-    return true
+    return hand_over(session, t, opened.text, true)
   end
   t.pulled = true
   local chunk, err = opened.pull()
@@ -106,9 +113,7 @@ local function feed(session, t)
     session:close()
     return nil, err
   end
-  if chunk == nil and t.before_end then t.before_end(session) end
-  session.core:content(chunk or "", chunk == nil)
-  return true
+  return hand_over(session, t, chunk or "", chunk == nil)
 end
 
 local function conclude(session, t)
@@ -185,7 +190,7 @@ end
 ---@return smtplib.Error? err
 function transaction.queue(session, t, behind)
   local serial, name, sentence, command = queue(session.core, t, behind)
-  if not serial then return nil, errors.from_core(name, sentence, { command = command }) end
+  if not serial then return session:refuse(name, sentence, command) end
   t.serial = serial
   return true
 end
@@ -232,7 +237,7 @@ end
 function transaction.data(session, opened)
   session:listen()
   local serial, name, sentence = session.core:data()
-  if not serial then return nil, errors.from_core(name, sentence, { command = "DATA" }) end
+  if not serial then return session:refuse(name, sentence, "DATA") end
   session.serial = serial
   return collect(session, transaction.new(nil, nil, opened, {}))
 end
