@@ -26,17 +26,17 @@ local function is_file(value)
 end
 
 ---Raise unless the value is something to send.
-function content.check(value, func, extra)
+function content.check(value, func)
   local kind = type(value)
   if kind == "string" or kind == "function" or email.is_message(value) then return end
   if kind ~= "nil" and is_file(value) then
     if io.type(value) == "closed file" then
-      misuse.argument("message", func, "open file expected, got a closed one", extra)
+      misuse.argument("message", func, "open file expected, got a closed one")
     end
     return
   end
   misuse.argument("message", func, "string, Message, function or file expected, got "
-    .. (value == nil and "no value" or kind), extra)
+    .. (value == nil and "no value" or kind))
 end
 
 -- An error table from whatever a source gave up with.

@@ -110,11 +110,11 @@ function envelope.parameters(server, given, command)
 end
 
 ---Options as a caller gives them: nil, a table; anything else is misuse.
-function envelope.check_options(given, argument, func, extra)
+function envelope.check_options(given, argument, func)
   if given == nil then return end
-  misuse.check(given, "table", argument, func, (extra or 0) + 1)
+  misuse.check(given, "table", argument, func)
   for _, text in ipairs(given) do
-    misuse.check(text, "string", argument, func, (extra or 0) + 1)
+    misuse.check(text, "string", argument, func)
   end
 end
 
@@ -143,10 +143,10 @@ end
 ---@field utf8 boolean  only SMTPUTF8 can carry it
 ---@field options table|nil
 
-local function recipient(entry, func, extra)
+local function recipient(entry, func)
   local address, given = entry, nil
   if type(entry) == "table" then address, given = entry.addr, options_of(entry) end
-  misuse.check(address, "string", "to", func, extra + 1)
+  misuse.check(address, "string", "to", func)
   local spec, utf8 = envelope.path(address, "RCPT")
   if not spec then return nil, utf8 end
   if spec == "" then
@@ -179,12 +179,12 @@ end
 ---@param to string|table
 ---@return smtplib.Recipient[]? recipients
 ---@return smtplib.Error? err
-function envelope.recipients(to, func, extra)
+function envelope.recipients(to, func)
   if type(to) == "string" or (type(to) == "table" and to.addr ~= nil) then to = { to } end
-  misuse.check(to, "table", "to", func, extra)
+  misuse.check(to, "table", "to", func)
   local list = {}
   for i, entry in ipairs(to) do
-    local one, err = recipient(entry, func, extra)
+    local one, err = recipient(entry, func)
     if not one then return nil, err end
     list[i] = one
   end

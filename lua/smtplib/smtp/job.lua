@@ -21,14 +21,14 @@ local job = {}
 ---@return smtplib.Job? job
 ---@return smtplib.Error? err
 function job.new(func, from, to, message, mail_options, rcpt_options)
-  misuse.check(from, "string", "from", func, 1)
-  envelope.check_options(mail_options, "mail_options", func, 1)
-  envelope.check_options(rcpt_options, "rcpt_options", func, 1)
-  if to == nil then misuse.check(to, "string|table", "to", func, 1) end
-  content.check(message, func, 2)
+  misuse.check(from, "string", "from", func)
+  envelope.check_options(mail_options, "mail_options", func)
+  envelope.check_options(rcpt_options, "rcpt_options", func)
+  if to == nil then misuse.check(to, "string|table", "to", func) end
+  content.check(message, func)
   local sender, utf8 = envelope.path(from, "MAIL")
   if not sender then return nil, utf8 end
-  local recipients, err = envelope.recipients(to, func, 2)
+  local recipients, err = envelope.recipients(to, func)
   if not recipients then return nil, err end
   return { from = from, sender = sender, utf8 = utf8, recipients = recipients, message = message,
     mail_options = mail_options, rcpt_options = rcpt_options }
@@ -39,9 +39,9 @@ end
 ---@return smtplib.Error? err
 function job.of_message(func, message, from, to, mail_options, rcpt_options)
   if not email.is_message(message) then
-    misuse.argument("message", func, "Message expected, got " .. type(message), 1)
+    misuse.argument("message", func, "Message expected, got " .. type(message))
   end
-  if from ~= nil then misuse.check(from, "string", "from", func, 1) end
+  if from ~= nil then misuse.check(from, "string", "from", func) end
   local err
   if from == nil then
     from, err = headers.sender(message)
@@ -65,7 +65,7 @@ function job.of_entry(func, entry)
     made, err = job.of_message(func, entry)
     return made, err
   end
-  misuse.check(entry, "table", "messages", func, 1)
+  misuse.check(entry, "table", "messages", func)
   local make = email.is_message(entry.message) and job.of_message or nil
   if make then
     made, err = make(func, entry.message, entry.from, entry.to, entry.mail_options, entry.rcpt_options)

@@ -144,15 +144,15 @@ end
 local many_options = { on_result = "function", overlap = "boolean|string" }
 
 local function check(messages, opts)
-  misuse.check(messages, "table|function", "messages", "send_messages", 1)
+  misuse.check(messages, "table|function", "messages", "send_messages")
   if opts == nil then return {} end
-  misuse.check(opts, "table", "opts", "send_messages", 1)
+  misuse.check(opts, "table", "opts", "send_messages")
   for name, value in pairs(opts) do
-    if not many_options[name] then misuse.raise("unknown option '" .. tostring(name) .. "'", 1) end
-    misuse.check(value, many_options[name], name, "send_messages", 1)
+    if not many_options[name] then misuse.raise("unknown option '" .. tostring(name) .. "'") end
+    misuse.check(value, many_options[name], name, "send_messages")
   end
   if type(opts.overlap) == "string" and opts.overlap ~= "auto" then
-    misuse.argument("overlap", "send_messages", "'auto', true or false expected", 1)
+    misuse.argument("overlap", "send_messages", "'auto', true or false expected")
   end
   return opts
 end

@@ -47,7 +47,7 @@ end
 ---{code, message, enhanced_code}, one per accepted recipient.
 ---@param message string|userdata|function|table
 function methods:data(message)
-  content.check(message, "data", 1)
+  content.check(message, "data")
   local session, err = self:open_session()
   if not session then return nil, err end
   local opened, failure = content.open(message, headers.wanted(self, message))

@@ -143,10 +143,7 @@ function transaction.run(session, t)
     elseif what == "failed" then
       -- Lost while resetting: what had been decided before stands.
       session.serial = nil
-      if unanswered(t)[1] then
-        a.delivery = "unknown"
-        return nil, a
-      end
+      if unanswered(t)[1] then return nil, a end
       local err = verdict(t)
       if t.delivered and not err then return t end
       return nil, err or a
