@@ -193,6 +193,13 @@ describe("a source", function()
     local refused, err = server:sendmail(FROM, TO, function() return nil, own end)
     assert.is_nil(refused)
     assert.equal(own, err)
+    -- Whatever it said of another message.
+    local foreign = smtplib.SMTPException("of another sending")
+    foreign.delivery = "unknown"
+    server = greeted()
+    refused, err = server:sendmail(FROM, TO, function() return nil, foreign end)
+    assert.is_nil(refused)
+    assert.same({ "none", "DATA" }, { err.delivery, err.command })
   end)
 
   it("that is a failing file is an error", function()
