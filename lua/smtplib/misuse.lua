@@ -37,6 +37,7 @@ end
 ---Raise unless `value` has the type (or one of "a|b").
 function misuse.check(value, types, argument, func)
   local actual = type(value)
+  if actual == types then return value end
   for wanted in types:gmatch("[^|]+") do
     if actual == wanted then return value end
   end
