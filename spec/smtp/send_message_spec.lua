@@ -136,7 +136,7 @@ describe("the copy for the wire", function()
     }
     local before = message:as_string()
     assert.same({}, server:send_message(message))
-    assert.is_nil(peer.messages[1].data:lower():find("bcc", 1, true))
+    assert.is_nil(peer.messages[1].data:lower():find("bcc:", 1, true))
     assert.is_nil(peer.messages[1].data:find("hidden", 1, true))
     assert.equal(before, message:as_string())
     assert.equal("hidden@d.example", message["Bcc"])
