@@ -197,7 +197,8 @@ SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-san
 sanitize:
 	@$(MAKE) --no-print-directory BUILD=build/asan CFLAGS="$(SANITIZE)" WERROR=-Werror \
 	  build/asan/5.4/smtplib/core.so
-	@LUAS=5.4 BUILD=build/asan SPEC_SECONDS=1800 \
+	@mkdir -p build/asan/bin && cp "$$(command -v lua5.4)" build/asan/bin/
+	@PATH="$(CURDIR)/build/asan/bin:$$PATH" LUAS=5.4 BUILD=build/asan SPEC_SECONDS=1800 \
 	  SPEC_UNDER="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=1 \
 	    LSAN_OPTIONS=suppressions=$(CURDIR)/spec/support/leaks.txt:print_suppressions=0" \
 	  sh spec/support/run_specs.sh $(INSIDE)
