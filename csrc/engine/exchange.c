@@ -213,14 +213,19 @@ static bool take_challenge(smtp_engine *e, smtp_event *event) {
   return false;
 }
 
-/* What a reply that ends the exchange is worth. */
-static smtp_error judge(const smtp_exchange *x, int code) {
+/* What a reply that ends the exchange is worth. 503 tells that we are logged in
+ * already: on a session that never was, no proof of the server's. */
+static smtp_error judge(const smtp_engine *e, int code) {
+  const smtp_exchange *x = &e->exchange;
+  bool proven = !x->auth || smtp_auth_is_proven(x->auth);
+
   /* Whether it waits for a response or for a command, nobody knows. */
   if (code / 100 == 3) return SMTP_ERR_REPLY_MALFORMED;
+  if (code == 503 && !proven && !e->authenticated) return SMTP_ERR_FORGED;
   if (code / 100 != 2) return SMTP_OK;
   /* Success for somebody who had given up is not ours. */
   if (x->cancelled) return x->failure ? x->failure : SMTP_ERR_UNSOLICITED;
-  return x->auth && !smtp_auth_is_proven(x->auth) ? SMTP_ERR_FORGED : SMTP_OK;
+  return proven ? SMTP_OK : SMTP_ERR_FORGED;
 }
 
 bool smtp_session_auth_reply(smtp_engine *e, smtp_event *event) {
@@ -228,11 +233,12 @@ bool smtp_session_auth_reply(smtp_engine *e, smtp_event *event) {
   smtp_error why;
 
   if (event->reply.code == 334) return take_challenge(e, event);
-  why = judge(&e->exchange, event->reply.code);
+  why = judge(e, event->reply.code);
   if (why != SMTP_OK) {
     smtp_session_fail(e, why, why == SMTP_ERR_FORGED ? nothing : text);
     return false;
   }
+  if (event->reply.code / 100 == 2) e->authenticated = true;
   smtp_session_auth_end(e);
   return true;
 }

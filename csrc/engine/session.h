@@ -55,6 +55,7 @@ struct smtp_engine {
   unsigned long long dot_at; /* wire position behind the final dot */
 
   smtp_exchange exchange;
+  bool authenticated; /* an exchange has succeeded on this session */
   smtp_trace trace;
 };
 
