@@ -193,8 +193,8 @@ static bool take_challenge(smtp_engine *e, smtp_event *event) {
     return false;
   }
   smtp_buf_init(&challenge);
-  why = smtp_base64_decode(&challenge, event->reply.text,
-                           event->reply.text_len);
+  why =
+      smtp_base64_decode(&challenge, event->reply.text, event->reply.text_len);
   if (why == SMTP_ERR_NOMEM) {
     smtp_session_out_of_memory(e);
   } else if (why != SMTP_OK) {

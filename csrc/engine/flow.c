@@ -183,9 +183,10 @@ static bool is_premature(const smtp_engine *e, const smtp_item *item) {
          (!e->content_ended || e->sent < e->dot_at);
 }
 
-/* RSET is never refused (RFC 5321 §4.1.1.5): where our own is, the next envelope
- * would mix with what the server kept; where it is answered with 354, be read as
- * a message. A 3yz to the message leaves open whether that was taken. */
+/* RSET is never refused (RFC 5321 §4.1.1.5): where our own is, the next
+ * envelope would mix with what the server kept; where it is answered with 354,
+ * be read as a message. A 3yz to the message leaves open whether that was
+ * taken. */
 static bool is_senseless(const smtp_item *item, int code) {
   if (item->command == SMTP_CMD_CONTENT) return code / 100 == 3;
   return item->command == SMTP_CMD_RSET && item->transaction &&
