@@ -16,7 +16,7 @@ static smtp_span field(lua_State *L, int index, const char *name) {
   smtp_span s = {NULL, 0};
 
   lua_getfield(L, index, name);
-  if (lua_isstring(L, -1)) s.s = lua_tolstring(L, -1, &s.len);
+  if (lua_type(L, -1) == LUA_TSTRING) s.s = lua_tolstring(L, -1, &s.len);
   lua_pop(L, 1);
   return s;
 }

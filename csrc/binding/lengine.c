@@ -102,6 +102,18 @@ static int engine_command(lua_State *L) {
   return smtp_push_result(L, smtp_engine_command(e, c, verb, args));
 }
 
+/* put(verb, args): written at once, its reply awaited behind the others */
+static int engine_put(lua_State *L) {
+  smtp_span verb = check_span(L, 2), args = opt_span(L, 3);
+
+  return smtp_push_result(L, smtp_engine_put(smtp_to_engine(L, 1), verb, args));
+}
+
+static int engine_has_ended(lua_State *L) {
+  lua_pushboolean(L, smtp_engine_has_ended(smtp_to_engine(L, 1)));
+  return 1;
+}
+
 static int engine_expect(lua_State *L) {
   return smtp_push_result(L, smtp_engine_expect(smtp_to_engine(L, 1)));
 }
@@ -327,6 +339,8 @@ static const luaL_Reg methods[] = {
     {"input", engine_input},
     {"input_end", engine_input_end},
     {"command", engine_command},
+    {"put", engine_put},
+    {"has_ended", engine_has_ended},
     {"expect", engine_expect},
     {"raw", engine_raw},
     {"begin", engine_begin},

@@ -175,6 +175,28 @@ smtp_error smtp_engine_command(smtp_engine *e, smtp_command c, smtp_span verb,
                     item.secret ? SMTP_COMMAND_AUTH_LIMIT : SMTP_COMMAND_LIMIT);
 }
 
+smtp_error smtp_engine_put(smtp_engine *e, smtp_span verb, smtp_span args) {
+  smtp_item item = {SMTP_CMD_OTHER, 0, 0, 0, false, false};
+  smtp_error why = check_state(e, SMTP_CMD_OTHER);
+  size_t at = smtp_buf_len(&e->plain);
+
+  if (why != SMTP_OK || e->building || smtp_queue_unsent(&e->queue))
+    return why ? why : SMTP_ERR_STATE;
+  item.secret = e->masked || smtp_trace_is_auth(verb.s, verb.len);
+  why = smtp_command_write(&e->plain, verb.s, verb.len, args.s, args.len,
+                           item.secret ? SMTP_COMMAND_AUTH_LIMIT
+                                       : SMTP_COMMAND_LIMIT);
+  if (why == SMTP_ERR_NOMEM) return smtp_session_out_of_memory(e);
+  if (why != SMTP_OK) return why;
+  smtp_trace_command(&e->trace, smtp_buf_data(&e->plain) + at,
+                     smtp_buf_len(&e->plain) - at, item.secret);
+  smtp_queue_add(&e->queue, item);
+  if (e->queue.items.failed) return smtp_session_out_of_memory(e);
+  e->queue.sent++;
+  smtp_session_push(e);
+  return SMTP_OK;
+}
+
 smtp_error smtp_engine_expect(smtp_engine *e) {
   smtp_item item = {SMTP_CMD_OTHER, 0, 0, 0, false, false};
 
@@ -331,6 +353,10 @@ smtp_error smtp_engine_failure(const smtp_engine *e, smtp_span *text) {
     text->len = smtp_buf_len(&e->failure_text);
   }
   return e->failure;
+}
+
+bool smtp_engine_has_ended(const smtp_engine *e) {
+  return e->ended;
 }
 
 bool smtp_engine_may_be_delivered(const smtp_engine *e, unsigned serial) {

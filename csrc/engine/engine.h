@@ -83,6 +83,9 @@ void smtp_engine_input_end(smtp_engine *e);
  * exchange, or closed), and those of smtp_command_write. */
 smtp_error smtp_engine_command(smtp_engine *e, smtp_command c, smtp_span verb,
                                smtp_span args);
+/* Write one command at once, whatever is awaited, and await its reply behind
+ * the others. Only for callers who pipeline by hand. Errors as above. */
+smtp_error smtp_engine_put(smtp_engine *e, smtp_span verb, smtp_span args);
 /* Await one more reply without sending anything for it, unless one is awaited
  * already. */
 smtp_error smtp_engine_expect(smtp_engine *e);
@@ -146,6 +149,8 @@ smtp_command smtp_engine_awaited(const smtp_engine *e);
 /* SMTP_OK, or why nothing works any more; `text` (may be NULL) gets what the
  * server said, or a reason. */
 smtp_error smtp_engine_failure(const smtp_engine *e, smtp_span *text);
+/* No more bytes will come. */
+bool smtp_engine_has_ended(const smtp_engine *e);
 /* The server may have taken the transaction's message although no reply told
  * so: all of it, and the final dot, went out. */
 bool smtp_engine_may_be_delivered(const smtp_engine *e, unsigned serial);

@@ -77,11 +77,13 @@ end
 
 local function of_reply(code, text, enhanced)
   code = tonumber(code) or -1
+  local message = describe(code >= 0 and code or nil, text, enhanced)
+  enhanced = enhanced or tostring(text):match("^[245]%.%d%d?%d?%.%d%d?%d?%f[^%w.]")
   return {
     smtp_code = code,
     smtp_error = text ~= nil and tostring(text) or "",
     enhanced_code = enhanced,
-    message = describe(code >= 0 and code or nil, text, enhanced),
+    message = message,
     temporary = code >= 400 and code < 500,
   }
 end
@@ -155,6 +157,9 @@ local core_classes = {
   forged = "SMTPAuthenticationError", mechanism = "SMTPNotSupportedError",
 }
 
+-- What was wrong with a reply of which the core shows the line.
+local reply_faults = { reply_malformed = "malformed reply: ", reply_too_long = "reply too long: " }
+
 ---An error table from a failure of the core.
 ---@param name string      "timeout", "address", "ECONNREFUSED", …
 ---@param sentence string? what happened, for people
@@ -164,7 +169,8 @@ function errors.from_core(name, sentence, fields)
   local class = classes[core_classes[name] or "SMTPSocketError"]
   local err
   if is_subclass(class, response) then
-    err = class(-1, sentence)
+    err = class(name == "reply_too_long" and 500 or -1, sentence)
+    err.message = (reply_faults[name] or "") .. (sentence or name)
   elseif class == classes.SMTPSocketError then
     err = class(name, sentence)
   else

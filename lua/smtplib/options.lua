@@ -56,6 +56,20 @@ local function check_auth(given, func)
     if not auth_names[name] then misuse.raise("unknown option 'auth." .. tostring(name) .. "'") end
     misuse.check(value, auth_names[name], "auth." .. name, func)
   end
+  if not (given.mechanism or given.user or given.username or given.token) then
+    misuse.argument("auth", func, "a mechanism, a user or a token expected")
+  end
+end
+
+---Raise unless the value has a transport's methods (API section 8).
+function options.check_transport(value, func)
+  local kind = type(value)
+  for _, name in ipairs { "connect", "send", "receive", "close" } do
+    if (kind ~= "table" and kind ~= "userdata") or type(value[name]) ~= "function" then
+      misuse.argument("transport", func, "an object with connect, send, receive and close expected")
+    end
+  end
+  return value
 end
 
 local function check_table(given, func)
@@ -68,7 +82,8 @@ local function check_table(given, func)
   if type(transport) == "string" and transport ~= "blocking" and transport ~= "ngx" then
     misuse.argument("transport", func, "'blocking', 'ngx' or an object expected, got '" .. transport .. "'")
   end
-  check_auth(given.auth or {}, func)
+  if type(transport) == "table" or type(transport) == "userdata" then options.check_transport(transport, func) end
+  if given.auth then check_auth(given.auth, func) end
   for name, value in pairs(given.command_timeouts or {}) do
     misuse.check(name, "string", "command_timeouts", func)
     check_seconds(value, "command_timeouts." .. tostring(name), func)
@@ -101,6 +116,8 @@ local function check_credentials(result, func)
   if result.user and result.password == nil then
     misuse.argument("password", func, "string expected, got no value")
   end
+  if result.password and not result.user then misuse.argument("user", func, "string expected, got no value") end
+  if result.user and result.auth then misuse.raise("options 'user' and 'auth' exclude one another") end
 end
 
 ---@param func string       "SMTP", for errors
@@ -121,6 +138,7 @@ function options.collect(func, positional, ...)
     end
   end
   if result.host == "" then result.host = nil end
+  if result.user and result.username then misuse.raise("options 'user' and 'username' are the same") end
   result.user = result.user or result.username
   options.check_source(result.source_address, func)
   check_mode(result.tls, func)

@@ -4,6 +4,7 @@
 -- is closed and gets its error table.
 local core = require "smtplib.core"
 local errors = require "smtplib.errors"
+local guard = require "smtplib.guard"
 
 ---@class smtplib.Session
 ---@field core userdata|nil       the engine; nil when closed
@@ -74,6 +75,7 @@ local function make_error(self, name, sentence, command)
   if err:is(errors.SMTPTLSError) then
     local reason, verify_code = self.core:tls_failure()
     if reason and reason ~= "" then err.reason, err.verify_code = reason, verify_code end
+    err.temporary = self.core:has_ended()
   end
   return err
 end
@@ -100,14 +102,16 @@ function Session:drain()
   while true do
     local direction, bytes = self.core:take_trace()
     if not direction then return end
-    self.tracer(direction, bytes)
+    guard.within(self, self.tracer, direction, bytes)
   end
 end
 
 local function flush(self)
   local transport = self.transport
   if transport.flush then return transport:flush(self.core) end
-  local ok, name, sentence = transport:send(self.core:output())
+  local bytes = self.core:output()
+  if not bytes then return true end
+  local ok, name, sentence = transport:send(bytes)
   if ok or name ~= "closed" then return ok, name, sentence end
   self.core:input_end() -- which command it hit is the core's to judge
   return true
@@ -117,8 +121,10 @@ local function fill(self)
   local transport, engine = self.transport, self.core
   if transport.fill then return transport:fill(engine) end
   local bytes, name, sentence = transport:receive()
-  if bytes then
+  if type(bytes) == "string" and bytes ~= "" then
     engine:input(bytes)
+  elseif bytes then
+    return nil, "transport", "the transport's receive() returned no bytes"
   elseif name == "closed" then
     engine:input_end()
   else
@@ -149,7 +155,10 @@ end
 -- back; else what it says.
 local function turn(self, terse)
   local what, a, b, c, d, e = self.core:next(terse)
-  if self.tracer then self:drain() end
+  if self.tracer then
+    self:drain()
+    if self.closing then return "broken", "closed", "closed by a callback" end
+  end
   local ok, name, sentence
   if what == "send" then
     ok, name, sentence = flush(self)
@@ -197,6 +206,7 @@ end
 ---usable, unless there was no memory for it, which is the end of the core.
 ---@return nil, smtplib.Error
 function Session:refuse(name, sentence, command)
+  if command and command:find("%W") then command = nil end
   if self.core:is_closed() then return self:fail(name, sentence, command) end
   return nil, errors.from_core(name, sentence, { command = command })
 end
@@ -221,21 +231,27 @@ function Session:reply()
       if code == 421 or self.core:is_closed() then self:shutdown() end
       return code, text, enhanced
     end
-    if what == "idle" then return self:fail("closed", "the connection has been closed") end
+    if what == "idle" or what == "content" then
+      return self:fail("closed", "the connection has been closed")
+    end
   end
 end
 
----Send what is queued without waiting for a reply.
+---Send what has been written, without looking at what came back.
 ---@return true|nil, smtplib.Error?
 function Session:push()
-  while self.core do
-    local what, a, b = self.core:next()
-    self:drain()
-    if what == "failed" then return self:fail(a, b) end
-    if what ~= "send" then return true end
-    local ok, name, sentence = flush(self)
-    if not ok then return self:fail(name, sentence) end
-  end
+  self:drain()
+  local ok, name, sentence = flush(self)
+  if not ok then return self:fail(name, sentence) end
+  return true
+end
+
+---Write a command at once; its reply comes behind those that are awaited.
+---@return true|nil, smtplib.Error?
+function Session:put(verb, args)
+  local ok, name, sentence = self.core:put(verb, args)
+  if not ok then return self:refuse(name, sentence, verb) end
+  return self:push()
 end
 
 ---Await a reply although nothing may be outstanding.
@@ -263,7 +279,7 @@ function Session:command(verb, args, raw)
   local ok, err = self:queue(verb, args, raw)
   if not ok then return nil, err end
   local code, text, enhanced = self:reply()
-  if not code then text.command = text.command or verb end
+  if not code then text.command = text.command or verb:match("^%w+$") end
   return code, text, enhanced
 end
 
@@ -271,14 +287,15 @@ end
 ---@param context userdata
 ---@param host string  the name to verify
 ---@param peer string  names the server in the cache of sessions
+---@param command string for errors: "STARTTLS" or "connect"
 ---@return true|nil, smtplib.Error?
-function Session:start_tls(context, host, peer)
+function Session:start_tls(context, host, peer, command)
   local ok, name, sentence = self.core:start_tls(context, host, peer)
-  if not ok then return self:fail(name, sentence, "STARTTLS") end
+  if not ok then return self:fail(name, sentence, command) end
   self.tls = true
   local what, err = self:wait()
   if what == "failed" then
-    err.command = "STARTTLS"
+    err.command = command
     return nil, err
   end
   return true

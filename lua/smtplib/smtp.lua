@@ -44,10 +44,18 @@ function SMTP:is_open()
   return self.session ~= nil and self.session:is_open()
 end
 
+local function busy()
+  return nil, errors.from_core("state", "the object is busy: this was called from one of its own callbacks")
+end
+
 -- The session to send a command on, or nil and an error.
-function SMTP:open_session()
-  if self:is_open() then return self.session end
-  return not_connected()
+function SMTP.open_session(self)
+  if type(self) ~= "table" or not self.esmtp_features then
+    misuse.raise("a method was called without its object: write server:noop(), with a colon")
+  end
+  if not self:is_open() then return not_connected() end
+  if self.session.calling then return busy() end
+  return self.session
 end
 
 -- After a call that may have closed the session: the object shows it.
@@ -64,16 +72,15 @@ local function tracer_of(self)
   local level, trace = self.debuglevel, self.options.trace
   local debug_tracer = level > 0 and log.tracer(level)
   if not debug_tracer and not trace then return nil end
-  local guard = require "smtplib.guard"
   return function(direction, bytes)
     if debug_tracer then debug_tracer(direction, bytes) end
-    if trace then guard.call(trace, direction == ">" and "send" or "receive", bytes) end
+    if trace then trace(direction == ">" and "send" or "receive", bytes) end
   end
 end
 
 local function new_transport(self)
   local given = self.options.transport
-  if type(given) == "function" then return given() end
+  if type(given) == "function" then return options.check_transport(given(), self.class_name) end
   if type(given) == "string" then return transports.named(given) end
   return given or transports.choose()
 end
@@ -149,7 +156,8 @@ function SMTP:connect(host, port, source_address)
   options.check_source(source_address, "connect")
   self.source_address = source_address or self.source_address
   host, port = destination(self, host, port)
-  self:close()
+  if self.session and self.session.calling then return busy() end
+  self:hang_up()
   self.host, self.port, self.again = host, port, {}
   local session, err = dial(self, host, port)
   if not session then return settle(self, nil, err) end
@@ -165,11 +173,22 @@ function SMTP:connect(host, port, source_address)
   return settle(self, code, message, enhanced)
 end
 
----Close without a word. Fine on a closed object.
----@return true
-function SMTP:close()
+-- Close, and remember what was done on the connection.
+function SMTP:hang_up()
   if self.session then self.session:close() end
   return settle(self, true)
+end
+
+---Close without a word. Fine on a closed object; from one of the object's
+---callbacks it takes effect when that returns.
+---@return true
+function SMTP:close()
+  if self.session and self.session.calling then
+    self.session.closing = true
+    return true
+  end
+  self.again = nil
+  return self:hang_up()
 end
 
 ---Send one command and return its reply, whatever it is.
@@ -181,7 +200,7 @@ end
 function SMTP:docmd(verb, args)
   misuse.check(verb, "string", "verb", "docmd")
   if args ~= nil then misuse.check(args, "string|number", "args", "docmd") end
-  local session, err = self:open_session()
+  local session, err = SMTP.open_session(self)
   if not session then return nil, err end
   return settle(self, session:command(verb, args and tostring(args), true))
 end
@@ -192,17 +211,14 @@ end
 function SMTP:putcmd(verb, args)
   misuse.check(verb, "string", "verb", "putcmd")
   if args ~= nil then misuse.check(args, "string|number", "args", "putcmd") end
-  local session, err = self:open_session()
+  local session, err = SMTP.open_session(self)
   if not session then return nil, err end
-  session:listen()
-  local ok, failure = session:queue(verb, args and tostring(args), true)
-  if not ok then return nil, failure end
-  return settle(self, session:push())
+  return settle(self, session:put(verb, args and tostring(args)))
 end
 
 ---Read one reply.
 function SMTP:getreply()
-  local session, err = self:open_session()
+  local session, err = SMTP.open_session(self)
   if not session then return nil, err end
   local ok, failure = session:expect()
   if not ok then return nil, failure end
@@ -214,14 +230,14 @@ end
 ---@return smtplib.Error? err
 function SMTP:send(bytes)
   misuse.check(bytes, "string", "bytes", "send")
-  local session, err = self:open_session()
+  local session, err = SMTP.open_session(self)
   if not session then return nil, err end
   return settle(self, session:raw(bytes))
 end
 
 -- A plain command and its reply.
 local function command(self, verb, args)
-  local session, err = self:open_session()
+  local session, err = SMTP.open_session(self)
   if not session then return nil, err end
   return settle(self, session:command(verb, args))
 end
@@ -233,6 +249,7 @@ end
 
 ---@param name? string default: local_hostname
 function SMTP:helo(name)
+  if self.lmtp then return self:ehlo(name) end -- LMTP knows LHLO alone (RFC 2033)
   name = greeting_name(self, name, "helo")
   local code, message, enhanced = command(self, "HELO", name)
   if code then
@@ -258,7 +275,8 @@ end
 ---@return true|nil ok
 ---@return smtplib.Error? err SMTPHeloError
 function SMTP:ehlo_or_helo_if_needed()
-  if not self:is_open() then return not_connected() end
+  local session, failure = self:open_session()
+  if not session then return nil, failure end
   if self.does_esmtp or self.said_helo then return true end
   local code, message, enhanced = self:ehlo()
   if not code then return nil, message end
@@ -318,7 +336,7 @@ end
 ---Say goodbye and close. What the server answers is handed back.
 function SMTP:quit()
   local code, message, enhanced = command(self, "QUIT")
-  if self.session then self.session:shutdown() end
+  if self.session and not self.session.calling then self.session:shutdown() end
   return settle(self, code, message, enhanced)
 end
 
@@ -335,7 +353,7 @@ local function greet(self, host, port)
   local code, message, enhanced = self:connect(host, port)
   if not code then return nil, message end
   if code == 220 then return true end
-  self:close()
+  self:hang_up()
   local err = errors.SMTPConnectError(code, message, enhanced)
   err.command = "greeting"
   return nil, err
@@ -343,7 +361,7 @@ end
 
 local function close_unless(self, ok, err)
   if ok then return true end
-  self:close()
+  self:hang_up()
   return nil, err
 end
 
@@ -365,6 +383,7 @@ function SMTP:reconnect()
   local ok, err = greet(self, self.host, self.port)
   if ok and before.starttls then ok, err = self:starttls(before.starttls) end
   if ok and before.login then ok, err = before.login() end
+  self.again = before
   return close_unless(self, ok, err)
 end
 
@@ -377,8 +396,13 @@ local function init(class, given)
   self.context = given.context
   self.add_missing_headers = given.add_missing_headers ~= false
   if class.implicit_tls and given.tls == nil then given.tls = "implicit" end
+  if class.implicit_tls and given.tls ~= "implicit" then
+    misuse.argument("tls", class.class_name, "this class is TLS from the first byte; use SMTP for anything else")
+  end
   self.implicit_tls = given.tls == "implicit"
   if given.tls == "implicit" and not class.implicit_tls then self.default_port = 465 end
+  local name = not self.local_hostname and core.gethostname() or ""
+  if name:find(".", 1, true) then self.local_hostname = name end
   if given.debuglevel then self:set_debuglevel(given.debuglevel) end
   return self
 end
@@ -414,7 +438,8 @@ local function define(class, parent, name, fields)
     __close = close_block,
     __gc = function(self) self:close() end,
     __tostring = function(self)
-      local where = self:is_open() and (self.host .. ":" .. self.port) or "not connected"
+      local where = self:is_open() and self.host or "not connected"
+      if self:is_open() and self.port > 0 then where = where .. ":" .. self.port end
       return ("smtplib.%s (%s)"):format(name, where)
     end,
   }

@@ -27,6 +27,9 @@ function transport.named(name)
   return name == "ngx" and ngx_transport.new() or blocking.new()
 end
 
+transport.blocking = blocking
+transport.ngx = ngx_transport
+
 ---Adapt a socket with LuaSocket's methods (see smtplib.transport.wrap).
 transport.wrap = wrap.wrap
 

@@ -3,13 +3,23 @@
 -- away with "too many recipients" (RFC 5321 section 4.5.3.1.10) once more.
 local batch = {}
 
+local function limit_of(features, name)
+  if not features.limits then return nil end
+  local limit = tonumber(features.limits:upper():match(name .. "=(%d+)"))
+  return limit and limit > 0 and limit or nil
+end
+
 ---How many recipients the server takes at a time; nil when it does not say.
 ---@param features table<string, string>
 ---@return integer?
 function batch.limit(features)
-  if not features.limits then return nil end
-  local limit = tonumber(features.limits:upper():match("RCPTMAX=(%d+)"))
-  return limit and limit > 0 and limit or nil
+  return limit_of(features, "RCPTMAX")
+end
+
+---How many transactions the server takes on one connection.
+---@return integer?
+function batch.mail_limit(features)
+  return limit_of(features, "MAILMAX")
 end
 
 ---The recipients from number `first` on, at most `limit`.
@@ -49,11 +59,15 @@ function batch.overflow(recipients, refused)
 end
 
 ---A later transaction failed after an earlier one has delivered: its recipients
----were refused, with the error's reply.
+---were refused, with the error's reply, and `delivery = "unknown"` where the
+---server may have taken it all the same.
 function batch.refuse(refused, recipients, err)
   local given = err.recipients or {}
   for _, one in ipairs(recipients) do
-    refused[one.key] = given[one.key] or { err.smtp_code or 451, err.smtp_error or err.message, err.enhanced_code }
+    refused[one.key] = given[one.key] or {
+      err.smtp_code or 451, err.smtp_error or err.message, err.enhanced_code,
+      delivery = err.delivery ~= "none" and err.delivery or nil,
+    }
   end
 end
 

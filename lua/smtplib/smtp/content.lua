@@ -42,7 +42,9 @@ end
 -- An error table from whatever a source gave up with.
 local function failure(err)
   if not errors.is_error(err) then
-    err = errors.SMTPException("the message's source failed: " .. tostring(err))
+    local cause = err
+    err = errors.SMTPException("the message's source failed: " .. tostring(cause))
+    err.cause = cause
   end
   err.delivery, err.command = "none", err.command or "DATA"
   return err

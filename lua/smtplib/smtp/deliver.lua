@@ -82,7 +82,30 @@ local function prepare(self, job, recipients)
   return transaction.new(mail, rcpts, opened, recipients, job.from, self.lmtp)
 end
 
+-- True when this connection has had as many transactions as the server takes on
+-- one (MAILMAX, RFC 9422).
+local function is_exhausted(self)
+  local limit = batch.mail_limit(self.esmtp_features)
+  return limit ~= nil and (self.session.mails or 0) >= limit
+end
+
+-- A connection that takes one more transaction, greeted.
+local function make_ready(self)
+  local ok, err = self:ehlo_or_helo_if_needed()
+  if not ok then return nil, err end
+  if not is_exhausted(self) then return true end
+  local again = self.again
+  self:quit()
+  self.again = again
+  ok, err = self:reconnect()
+  if not ok then return nil, err end
+  ok, err = self:ehlo_or_helo_if_needed()
+  return ok, err
+end
+
 local function transact(self, job, recipients)
+  local ok, failure = make_ready(self)
+  if not ok then return nil, failure end
   local t, err = prepare(self, job, recipients)
   if not t then return nil, err end
   return transaction.send(self.session, t)
@@ -139,13 +162,17 @@ local function no_recipients()
 end
 
 ---The first transaction of a job, not queued yet; t.recipients may be fewer than
----the job's.
+---the job's. `ahead`: on this connection or not at all.
 ---@return table? t
 ---@return smtplib.Error? err
-function deliver.begin(self, job)
+function deliver.begin(self, job, ahead)
   if #job.recipients == 0 then return nil, no_recipients() end
-  local ok, err = self:ehlo_or_helo_if_needed()
-  if not ok then return nil, err end
+  if ahead then
+    if is_exhausted(self) then return nil end
+  else
+    local ok, err = make_ready(self)
+    if not ok then return nil, err end
+  end
   return prepare(self, job, batch.take(job.recipients, 1, batch.limit(self.esmtp_features)))
 end
 

@@ -51,6 +51,7 @@ local function typed(server, keyword, value, command)
       { command = command })
   end
   local text, extension, sentence = core.parameter(keyword, value_of(value))
+  if text and not extension then extension = keyword:upper() end
   if not text then
     return nil, errors.from_core(extension, ("%s: %s"):format(sentence, keyword), { command = command })
   end
@@ -126,6 +127,12 @@ function envelope.check_utf8(server, utf8, command)
   return nil, not_supported("a non-ASCII address needs SMTPUTF8, which the server does not offer", command)
 end
 
+---The null path is no recipient.
+---@return smtplib.Error
+function envelope.nobody(address)
+  return errors.from_core("address", "not a valid address: '" .. address .. "' names nobody", { command = "RCPT" })
+end
+
 local recipient_fields = { addr = true }
 
 -- What is in a recipient's table besides the address: its RCPT options.
@@ -149,10 +156,7 @@ local function recipient(entry, func)
   misuse.check(address, "string", "to", func)
   local spec, utf8 = envelope.path(address, "RCPT")
   if not spec then return nil, utf8 end
-  if spec == "" then
-    return nil, errors.from_core("address", "not a valid address: '" .. address .. "' names nobody",
-      { command = "RCPT" })
-  end
+  if spec == "" then return nil, envelope.nobody(address) end
   return { key = address, spec = spec, utf8 = utf8, options = given }
 end
 
@@ -161,6 +165,14 @@ local function identity(spec)
   local at = spec:match("^.*()@")
   if not at then return spec end
   return spec:sub(1, at) .. spec:sub(at + 1):lower()
+end
+
+-- An array without holes, and nothing else in it: who is missing would not get
+-- the message, and nobody would be told.
+local function check_array(to, func)
+  local count = 0
+  for _ in pairs(to) do count = count + 1 end
+  if count ~= #to then misuse.argument("to", func, "an array of addresses without holes expected") end
 end
 
 local function unique(list)
@@ -182,6 +194,7 @@ end
 function envelope.recipients(to, func)
   if type(to) == "string" or (type(to) == "table" and to.addr ~= nil) then to = { to } end
   misuse.check(to, "table", "to", func)
+  check_array(to, func)
   local list = {}
   for i, entry in ipairs(to) do
     local one, err = recipient(entry, func)

@@ -17,7 +17,9 @@ local function prefix(message)
   if #dates > 1 then
     return nil, errors.from_core("header", "the message has more than one set of Resent-* fields", { command = "MAIL" })
   end
-  return #dates == 1 and "Resent-" or ""
+  local by = message:contains("Resent-From") or message:contains("Resent-Sender")
+  local to = message:contains("Resent-To") or message:contains("Resent-Cc") or message:contains("Resent-Bcc")
+  return (#dates == 1 or (by and to)) and "Resent-" or ""
 end
 
 -- Addresses of all fields of that name. Decoded display names may hold what was

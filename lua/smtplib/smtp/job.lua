@@ -56,6 +56,8 @@ function job.of_message(func, message, from, to, mail_options, rcpt_options)
   return made, err
 end
 
+local entry_names = { from = true, to = true, message = true, mail_options = true, rcpt_options = true }
+
 ---A job from one of send_messages' entries: a Message, or a table of arguments.
 ---@return smtplib.Job? job
 ---@return smtplib.Error? err
@@ -66,6 +68,9 @@ function job.of_entry(func, entry)
     return made, err
   end
   misuse.check(entry, "table", "messages", func)
+  for name in pairs(entry) do
+    if not entry_names[name] then misuse.raise("unknown option '" .. tostring(name) .. "'") end
+  end
   local make = email.is_message(entry.message) and job.of_message or nil
   if make then
     made, err = make(func, entry.message, entry.from, entry.to, entry.mail_options, entry.rcpt_options)

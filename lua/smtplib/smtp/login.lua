@@ -181,11 +181,14 @@ function methods:login(user, password, opts)
 end
 
 -- A user's authobject, guarded: what it raises ends the exchange.
-local function ask(authobject, challenge)
-  local ok, response = guard.call(authobject, challenge)
+local function ask(session, authobject, challenge)
+  local ok, response, reason = guard.within(session, authobject, challenge)
   if not ok then return nil, errors.is_error(response) and response or errors.SMTPException(tostring(response)) end
   if response ~= nil and type(response) ~= "string" then
     return nil, errors.SMTPException("the authobject must return a string or nil")
+  end
+  if response == nil and reason ~= nil then
+    return nil, errors.is_error(reason) and reason or errors.SMTPException(tostring(reason))
   end
   return response
 end
@@ -204,7 +207,11 @@ local function converse(self, authobject)
     end
     if what == "idle" then return self:settle(session:fail("closed", nil, "AUTH")) end
     self.auth_challenge_count = self.auth_challenge_count + 1
-    local response, err = ask(authobject, command)
+    local response, err = ask(session, authobject, command)
+    if session.closing then
+      session:close()
+      return self:settle(nil, errors.SMTPServerDisconnected("closed by a callback"))
+    end
     failure = failure or err
     local ok, name, sentence
     if response then ok, name, sentence = session.core:respond(response) end
@@ -229,8 +236,12 @@ function methods:auth(mechanism, authobject, opts)
   mechanism = mechanism:upper()
   if exposes_secret[mechanism] and not is_private(self) then return nil, insecure(mechanism) end
   local initial, failure
-  if opts.initial_response_ok ~= false then initial, failure = ask(authobject, nil) end
-  if failure then return nil, failure end
+  if opts.initial_response_ok ~= false then initial, failure = ask(session, authobject, nil) end
+  if session.closing then
+    session:close()
+    failure = errors.SMTPServerDisconnected("closed by a callback")
+  end
+  if failure then return self:settle(nil, failure) end
   self.auth_challenge_count = initial and 1 or 0
   session:listen()
   local ok, name, sentence = session.core:auth_by_hand(mechanism, initial)
@@ -267,10 +278,14 @@ function methods:auth_login(challenge)
 end
 
 -- The `auth` option as credentials; a token function is asked for a fresh one.
-local function credentials_of(given)
+local function credentials_of(session, given)
   local token = given.token
   if type(token) == "function" then
-    local ok, fresh, err = guard.call(token)
+    local ok, fresh, err = guard.within(session, token)
+    if session.closing then
+      session:close()
+      return nil, errors.SMTPServerDisconnected("closed by a callback")
+    end
     if not ok then return nil, errors.is_error(fresh) and fresh or errors.SMTPException(tostring(fresh)) end
     if type(fresh) ~= "string" then
       return nil, errors.is_error(err) and err or errors.SMTPException("no token: " .. tostring(err))
@@ -295,8 +310,8 @@ function methods:apply_credentials()
   if not given then return true end
   local session, err = prepare(self)
   if not session then return nil, err end
-  local credentials, failure = credentials_of(given)
-  if not credentials then return nil, failure end
+  local credentials, failure = credentials_of(session, given)
+  if not credentials then return self:settle(nil, failure) end
   local code, message = remember(self, function() return self:apply_credentials() end,
     negotiate(self, credentials, default_mechanisms(given), given.initial_response_ok ~= false))
   if not code then return nil, message end

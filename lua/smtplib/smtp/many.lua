@@ -6,6 +6,7 @@
 local content = require "smtplib.smtp.content"
 local deliver = require "smtplib.smtp.deliver"
 local errors = require "smtplib.errors"
+local guard = require "smtplib.guard"
 local jobs = require "smtplib.smtp.job"
 local misuse = require "smtplib.misuse"
 local transaction = require "smtplib.smtp.transaction"
@@ -36,16 +37,35 @@ end
 ---@field overlap boolean|"auto"
 ---@field next_entry function
 ---@field count integer        entries taken so far
----@field report function      report(i, result)
+---@field count_result fun(result: table)
+---@field on_result fun(i: integer, result: table)?
+---@field raised table?         {error} of a caller's function
 local Many = {}
 Many.__index = Many
 
+-- Call what may raise: the caller's functions, and the checks of his entries. An
+-- error is kept until the connection is in order again.
+function Many:call(callback, ...)
+  local session = self.server.session
+  local ok, first, second
+  if session then
+    ok, first, second = guard.within(session, callback, ...)
+  else
+    ok, first, second = guard.call(callback, ...)
+  end
+  if session and session.closing then self.server:close() end
+  if ok then return first, second end
+  self.raised = { first }
+  return nil
+end
+
 -- The next entry, checked: {i=, job=} or {i=, err=}; nil at the end.
 function Many:take()
-  local entry = self.next_entry()
+  local entry = self:call(self.next_entry)
   if entry == nil then return nil end
   self.count = self.count + 1
-  local job, err = jobs.of_entry("send_messages", entry)
+  local job, err = self:call(jobs.of_entry, "send_messages", entry)
+  if self.raised then return nil end
   return { i = self.count, job = job, err = err }
 end
 
@@ -53,7 +73,7 @@ end
 -- be queued now is tried again in its turn.
 local function queue_ahead(server, item)
   if not item or item.err then return end
-  local t = deliver.begin(server, item.job)
+  local t = deliver.begin(server, item.job, true)
   if t and transaction.queue(server.session, t, true) then item.t = t end
 end
 
@@ -106,6 +126,7 @@ local function deserves_another_try(item, err)
 end
 
 function Many:send(item, ahead)
+  if not self.server:is_open() then item.t = nil end
   local outcome, err = self:run(item, ahead)
   forget_queued(self.server, ahead, err)
   if not outcome then
@@ -127,9 +148,16 @@ function Many:loop()
     local ahead = self:take()
     local result = item.result or (item.err and { err = item.err }) or self:send(item, ahead)
     self.server:settle()
-    self.report(item.i, result)
+    self.count_result(result)
+    if self.on_result then self:call(self.on_result, item.i, result) end
+    self.server:settle()
     item = ahead
+    if self.raised then break end
   end
+  if not self.raised then return end
+  -- The envelope of a message that will not come is on its way.
+  if item and item.t then self.server:close() end
+  error(self.raised[1], 0)
 end
 
 local function iterate(messages)
@@ -169,14 +197,15 @@ function methods:send_messages(messages, opts)
   local session, err = self:open_session()
   if not session then return nil, err end
   local results, sent, failed = {}, 0, 0
-  local function report(i, result)
+  local function count_result(result)
     if result.err then failed = failed + 1 else sent = sent + 1 end
-    if opts.on_result then opts.on_result(i, result) else results[i] = result end
+    if not opts.on_result then results[#results + 1] = result end
   end
   local overlap = opts.overlap
   if overlap == nil then overlap = "auto" end
   setmetatable({
-    server = self, overlap = overlap, next_entry = iterate(messages), count = 0, report = report,
+    server = self, overlap = overlap, next_entry = iterate(messages), count = 0,
+    count_result = count_result, on_result = opts.on_result,
   }, Many):loop()
   if opts.on_result then return sent, failed end
   return results

@@ -17,6 +17,7 @@ local function path_command(self, verb, keyword, address, options)
   if not session then return nil, err end
   local spec, utf8 = envelope.path(address, verb)
   if not spec then return nil, utf8 end
+  if spec == "" and verb == "RCPT" then return nil, envelope.nobody(address) end
   local ok, failure = envelope.check_utf8(self, utf8, verb)
   if not ok then return nil, failure end
   local parameters, found = envelope.parameters(self, options, verb)

@@ -36,15 +36,33 @@ local function name_to_verify(self)
 end
 
 local function refuse(self, err)
-  self:close()
+  self:hang_up()
   return nil, err
 end
 
 ---Handshake on the connection as it is.
-function methods:begin_tls(context)
+---@param command string? for errors, when it was STARTTLS
+function methods:begin_tls(context, command)
   local made, err = to_context(context, self.class_name)
   if not made then return refuse(self, err) end
-  return self.session:start_tls(made, name_to_verify(self), self.host .. ":" .. self.port)
+  return self.session:start_tls(made, name_to_verify(self), self.host .. ":" .. self.port, command or "connect")
+end
+
+-- STARTTLS and the handshake. A refusal comes back as the third value, and the
+-- session is as it was.
+local function negotiate(self, session, context)
+  local code, message, enhanced = session:command("STARTTLS")
+  if not code then return self:settle(nil, message) end
+  if code ~= 220 then
+    local refusal = errors.SMTPResponseException(code, message, enhanced)
+    refusal.command = "STARTTLS"
+    return nil, nil, refusal
+  end
+  local ok, failure = self:begin_tls(context, "STARTTLS")
+  if not ok then return self:settle(nil, failure) end
+  self:forget_greeting()
+  self.again.starttls = context
+  return code, message, enhanced
 end
 
 ---Ask for TLS on this connection and verify the server's certificate. What was
@@ -63,29 +81,31 @@ function methods:starttls(context)
   if not self:has_extn("starttls") then
     return refuse(self, errors.SMTPNotSupportedError("STARTTLS extension not supported by server."))
   end
-  local code, message, enhanced = session:command("STARTTLS")
-  if not code then return self:settle(nil, message) end
-  if code ~= 220 then
-    local refusal = errors.SMTPResponseException(code, message, enhanced)
-    refusal.command = "STARTTLS"
-    return refuse(self, refusal)
-  end
-  ok, failure = self:begin_tls(made)
-  if not ok then return self:settle(nil, failure) end
-  self:forget_greeting()
-  self.again.starttls = made
+  local code, message, enhanced = negotiate(self, session, made)
+  if not code and not message then return refuse(self, enhanced) end
   return code, message, enhanced
+end
+
+-- TLS where it can be had. Who could take the offer away could refuse it as
+-- well, so that a refusal is no worse than no offer; a failed handshake is.
+local function try_tls(self)
+  local ok, err = self:ehlo_or_helo_if_needed()
+  if not ok then return nil, err end
+  if not self:has_extn("starttls") then return true end
+  local made
+  made, err = to_context(self.context, self.class_name)
+  if not made then return refuse(self, err) end
+  local code, failure = negotiate(self, self.session, made)
+  if not code and failure then return nil, failure end
+  if not self:is_open() then return nil, errors.SMTPServerDisconnected("closed at STARTTLS") end
+  return true
 end
 
 ---What the constructor's option `tls` asks for after the greeting.
 function methods:apply_tls_option()
   local mode = self.options.tls
-  if mode ~= "starttls" and mode ~= "opportunistic" then return true end
-  if mode == "opportunistic" then
-    local ok, err = self:ehlo_or_helo_if_needed()
-    if not ok then return nil, err end
-    if not self:has_extn("starttls") then return true end
-  end
+  if mode == "opportunistic" then return try_tls(self) end
+  if mode ~= "starttls" then return true end
   local code, err = self:starttls()
   if not code then return nil, err end
   return true

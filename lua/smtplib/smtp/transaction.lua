@@ -1,6 +1,7 @@
 -- One mail transaction on a session: queue it whole, feed the message, collect
 -- the replies, and say what became of it.
 local errors = require "smtplib.errors"
+local guard = require "smtplib.guard"
 
 local transaction = {}
 
@@ -107,8 +108,9 @@ local function feed(session, t)
     return hand_over(session, t, opened.text, true)
   end
   t.pulled = true
-  local chunk, err = opened.pull()
-  if not session.core then return nil, errors.SMTPServerDisconnected("closed while the message was being sent") end
+  local ok, chunk, err = guard.within(session, opened.pull)
+  if not ok then chunk, err = nil, errors.SMTPException(tostring(chunk)) end
+  if session.closing then err = errors.SMTPServerDisconnected("closed while the message was being sent") end
   if err then
     session:close()
     return nil, err
@@ -189,6 +191,7 @@ function transaction.queue(session, t, behind)
   local serial, name, sentence, command = queue(session.core, t, behind)
   if not serial then return session:refuse(name, sentence, command) end
   t.serial = serial
+  session.mails = (session.mails or 0) + 1
   return true
 end
 

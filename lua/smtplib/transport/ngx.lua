@@ -112,6 +112,7 @@ end
 function methods:connect(host, port, options)
   options = options or {}
   self:close()
+  if not host_ngx() then return nil, "system", "this transport works inside nginx only" end
   local phase = host_ngx().get_phase()
   if not cosocket_phases[phase] then
     return nil, "phase", "no connection can be made in nginx's " .. phase
