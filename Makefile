@@ -210,7 +210,8 @@ sanitize:
 valgrind: $(BUILD)/5.4/smtplib/core.so
 	@LUAS=5.4 BUILD="$(BUILD)" SPEC_SECONDS=3600 \
 	  SPEC_UNDER="valgrind -q --keep-debuginfo=yes --leak-check=full --show-leak-kinds=definite \
-	    --errors-for-leak-kinds=definite --error-exitcode=99" \
+	    --errors-for-leak-kinds=definite --error-exitcode=99 \
+	    --suppressions=spec/support/valgrind.supp" \
 	  sh spec/support/run_specs.sh $(INSIDE)
 
 # Each target states its invariant on its first line.
