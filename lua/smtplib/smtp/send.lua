@@ -60,6 +60,15 @@ function methods:data(message)
   return self:settle(replies[1][1], replies[1][2], replies[1][3])
 end
 
+local function send_job(self, job)
+  local session, err = self:open_session()
+  if not session then return nil, err end
+  local outcome
+  outcome, err = deliver.send(self, job)
+  if not outcome then return self:settle(nil, err) end
+  return self:settle(outcome.refused)
+end
+
 ---Send a message to one or more recipients. The result is the table of those
 ---that were refused, {[address] = {code, message, enhanced_code}}: {} when all
 ---were accepted.
@@ -73,13 +82,7 @@ end
 function methods:sendmail(from, to, message, mail_options, rcpt_options)
   local job, err = jobs.new("sendmail", from, to, message, mail_options, rcpt_options)
   if not job then return nil, err end
-  local session
-  session, err = self:open_session()
-  if not session then return nil, err end
-  local outcome
-  outcome, err = deliver.send(self, job)
-  if not outcome then return self:settle(nil, err) end
-  return self:settle(outcome.refused)
+  return send_job(self, job)
 end
 
 ---Send a Message; sender and recipients default to its header fields. Bcc is
@@ -94,13 +97,7 @@ end
 function methods:send_message(message, from, to, mail_options, rcpt_options)
   local job, err = jobs.of_message("send_message", message, from, to, mail_options, rcpt_options)
   if not job then return nil, err end
-  local session
-  session, err = self:open_session()
-  if not session then return nil, err end
-  local outcome
-  outcome, err = deliver.send(self, job)
-  if not outcome then return self:settle(nil, err) end
-  return self:settle(outcome.refused)
+  return send_job(self, job)
 end
 
 function send.extend(class)
