@@ -348,6 +348,7 @@ describe("content from outside", function()
       end
     end
     assert.equal(length, total)
+    if os.getenv("SPEC_UNDER") then return end -- freed memory is kept aside there
     assert.is_true(highest - before < 8 * 1024, ("grew by %d KiB"):format(highest - before))
   end)
 end)

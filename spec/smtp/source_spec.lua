@@ -326,6 +326,7 @@ describe("a large message", function()
     local code = send(size)
     sink:stop()
     assert.equal(552, code)
+    if os.getenv("SPEC_UNDER") then return end -- freed memory is kept aside there
     assert.is_true(most - before < 8 * 1024, ("grew by %d KiB"):format(most - before))
   end)
 end)
