@@ -52,14 +52,6 @@ void smtp_buf_wipe(smtp_buf *b) {
   smtp_buf_free(b);
 }
 
-const char *smtp_buf_data(const smtp_buf *b) {
-  return b->base ? b->base + b->start : "";
-}
-
-size_t smtp_buf_len(const smtp_buf *b) {
-  return b->end - b->start;
-}
-
 /* Move what is live to the front when that makes enough room; else grow. */
 static bool make_room(smtp_buf *b, size_t len) {
   size_t live = b->end - b->start, want;

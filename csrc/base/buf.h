@@ -35,8 +35,12 @@ void smtp_buf_free(smtp_buf *b);
 void smtp_buf_wipe(smtp_buf *b);
 
 /* The bytes, borrowed until the next append. Never NULL. */
-const char *smtp_buf_data(const smtp_buf *b);
-size_t smtp_buf_len(const smtp_buf *b);
+static inline const char *smtp_buf_data(const smtp_buf *b) {
+  return b->base ? b->base + b->start : "";
+}
+static inline size_t smtp_buf_len(const smtp_buf *b) {
+  return b->end - b->start;
+}
 
 void smtp_buf_add(smtp_buf *b, const void *bytes, size_t len);
 void smtp_buf_adds(smtp_buf *b, const char *text);

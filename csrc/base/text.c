@@ -73,6 +73,10 @@ bool smtp_text_has_8bit(const char *s, size_t len) {
     memcpy(w, s, sizeof w);
     if ((w[0] | w[1] | w[2] | w[3]) & EACH(0x80)) return true;
   }
+  for (; len >= sizeof w[0]; s += sizeof w[0], len -= sizeof w[0]) {
+    memcpy(w, s, sizeof w[0]);
+    if (w[0] & EACH(0x80)) return true;
+  }
   for (; len; s++, len--)
     if ((unsigned char)*s & 0x80) return true;
   return false;
@@ -104,6 +108,8 @@ bool smtp_text_is_utf8(const char *s, size_t len) {
   while (len) {
     if (len >= 32 && !smtp_text_has_8bit(s, 32))
       step = 32;
+    else if ((unsigned char)*s < 0x80)
+      step = 1;
     else
       step = smtp_text_utf8_step(s, len);
     if (!step) return false;

@@ -59,22 +59,27 @@ function Many:call(callback, ...)
   return nil
 end
 
--- The next entry, checked: {i=, job=} or {i=, err=}; nil at the end.
-function Many:take()
-  local entry = self:call(self.next_entry)
+-- An item from the next entry, checked: {i=, job=} or {i=, err=}.
+local function next_item(self)
+  local entry = self.next_entry()
   if entry == nil then return nil end
   self.count = self.count + 1
-  local job, err = self:call(jobs.of_entry, "send_messages", entry)
-  if self.raised then return nil end
+  local job, err = jobs.of_entry("send_messages", entry)
   return { i = self.count, job = job, err = err }
+end
+
+-- The next item; nil at the end, and where something was raised.
+function Many:take()
+  return (self:call(next_item, self))
 end
 
 -- Put an item's first transaction behind the one that is under way. What cannot
 -- be queued now is tried again in its turn.
-local function queue_ahead(server, item)
+local function queue_ahead(session, t)
+  local item, server = t.ahead, t.server
   if not item or item.err then return end
-  local t = deliver.begin(server, item.job, true)
-  if t and transaction.queue(server.session, t, true) then item.t = t end
+  local following = deliver.begin(server, item.job, true)
+  if following and transaction.queue(session, following, true) then item.t = following end
 end
 
 -- An open connection, a new one if need be.
@@ -103,10 +108,11 @@ function Many:run(item, ahead)
     local ok, err = queue_first(server, item)
     if not ok then return nil, err end
   end
+  local t = item.t
   if may_overlap(server, self.overlap) then
-    item.t.before_end = function() queue_ahead(server, ahead) end
+    t.before_end, t.ahead, t.server = queue_ahead, ahead, server
   end
-  local outcome, err = transaction.run(server.session, item.t)
+  local outcome, err = transaction.run(server.session, t)
   return outcome, err
 end
 

@@ -94,7 +94,7 @@ end
 -- What goes behind the message is queued before its last bytes; should memory
 -- run out over that, the session has ended.
 local function hand_over(session, t, bytes, is_last)
-  if is_last and t.before_end then t.before_end(session) end
+  if is_last and t.before_end then t.before_end(session, t) end
   if not session.core then return nil, session.failed end
   session.core:content(bytes, is_last)
   return true
