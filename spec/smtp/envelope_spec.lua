@@ -279,7 +279,7 @@ describe("a non-ASCII address", function()
     assert.equal(1, #peer:commands())
   end)
 
-  if core.parse_path("a@gr\195\188n.example") and select(2, core.parse_path("a@gr\195\188n.example")) == "idna" then
+  if core.domain_to_ascii("gr\195\188n.example") then -- built with libidn2
     it("of whose parts only the domain is non-ASCII has an IDNA domain", function()
       local server, peer = greeted { extensions = { SMTPUTF8 = false } }
       assert.same({}, server:sendmail("a@gr\195\188n.example", "b@M\195\156NCHEN.example", "x"))
