@@ -11,6 +11,23 @@ function guard.call(callback, ...)
   return pcall(callback, ...)
 end
 
+-- PUC Lua 5.1 has no name for the main thread.
+local function running()
+  return coroutine.running() or "main"
+end
+
+---True while a callback of the session is being called by the coroutine that asks,
+---or by one that waits for it; false when that coroutine was left behind.
+---@param session table
+---@return boolean
+function guard.is_inside(session)
+  local owner = session.calling
+  if not owner then return false end
+  if owner == "main" then return true end
+  local status = coroutine.status(owner)
+  return status == "running" or status == "normal"
+end
+
 local function leave(session, before, ...)
   session.calling = before
   return ...
@@ -23,7 +40,7 @@ end
 ---@return any ...
 function guard.within(session, callback, ...)
   local before = session.calling
-  session.calling = true
+  session.calling = running()
   return leave(session, before, pcall(callback, ...))
 end
 

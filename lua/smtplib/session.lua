@@ -49,6 +49,12 @@ function Session:close()
   if transport then transport:close() end
 end
 
+---True after a callback that closed the session, or during which it was closed.
+function Session:was_closed()
+  if self.closing then self:close() end
+  return self.core == nil
+end
+
 ---Close after QUIT has been answered: TLS says goodbye too.
 function Session:shutdown()
   if self.tls and self.core then
@@ -65,6 +71,7 @@ local lost = { closed = true, ECONNRESET = true, EPIPE = true, ECONNABORTED = tr
 
 local function make_error(self, name, sentence, command)
   local fields = { command = command }
+  if not self.core then return errors.SMTPServerDisconnected(sentence) end
   if self.serial and self.core:may_be_delivered(self.serial) then fields.delivery = "unknown" end
   if lost[name] then
     local err = errors.SMTPServerDisconnected(sentence or "connection lost")
@@ -98,20 +105,30 @@ end
 
 ---Hand what was recorded of the dialogue to the tracer.
 function Session:drain()
-  if not self.tracer or not self.core then return end
-  while true do
+  while self.tracer and self.core do
     local direction, bytes = self.core:take_trace()
     if not direction then return end
     guard.within(self, self.tracer, direction, bytes)
   end
 end
 
+-- While a transport waits it may yield, and another coroutine may call: it is
+-- refused (SMTP.open_session), or closes the session.
+local function wait_for(self, method, ...)
+  self.waiting = true
+  local first, name, sentence = method(self.transport, ...)
+  self.waiting = false
+  if not self.core then return nil, "closed", "the connection was closed meanwhile" end
+  return first, name, sentence
+end
+
 local function flush(self)
   local transport = self.transport
-  if transport.flush then return transport:flush(self.core) end
+  if transport.flush then return wait_for(self, transport.flush, self.core) end
   local bytes = self.core:output()
   if not bytes then return true end
-  local ok, name, sentence = transport:send(bytes)
+  local ok, name, sentence = wait_for(self, transport.send, bytes)
+  if not self.core then return nil, name, sentence end
   if ok or name ~= "closed" then return ok, name, sentence end
   self.core:input_end() -- which command it hit is the core's to judge
   return true
@@ -119,8 +136,9 @@ end
 
 local function fill(self)
   local transport, engine = self.transport, self.core
-  if transport.fill then return transport:fill(engine) end
-  local bytes, name, sentence = transport:receive()
+  if transport.fill then return wait_for(self, transport.fill, engine) end
+  local bytes, name, sentence = wait_for(self, transport.receive)
+  if not self.core then return nil, name, sentence end
   if type(bytes) == "string" and bytes ~= "" then
     engine:input(bytes)
   elseif bytes then
@@ -157,7 +175,7 @@ local function turn(self, terse)
   local what, a, b, c, d, e = self.core:next(terse)
   if self.tracer then
     self:drain()
-    if self.closing then return "broken", "closed", "closed by a callback" end
+    if self:was_closed() then return "broken", "closed", "closed by a callback" end
   end
   local ok, name, sentence
   if what == "send" then
@@ -241,6 +259,7 @@ end
 ---@return true|nil, smtplib.Error?
 function Session:push()
   self:drain()
+  if self:was_closed() then return self:fail("closed", "closed by a callback") end
   local ok, name, sentence = flush(self)
   if not ok then return self:fail(name, sentence) end
   return true

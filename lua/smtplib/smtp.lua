@@ -4,6 +4,7 @@
 local core = require "smtplib.core"
 local endpoint = require "smtplib.endpoint"
 local errors = require "smtplib.errors"
+local guard = require "smtplib.guard"
 local log = require "smtplib.log"
 local misuse = require "smtplib.misuse"
 local options = require "smtplib.options"
@@ -45,7 +46,8 @@ function SMTP:is_open()
 end
 
 local function busy()
-  return nil, errors.from_core("state", "the object is busy: this was called from one of its own callbacks")
+  return nil, errors.from_core("state",
+    "the object is busy: this was called from one of its own callbacks, or another coroutine is using it")
 end
 
 -- The session to send a command on, or nil and an error.
@@ -54,7 +56,7 @@ function SMTP.open_session(self)
     misuse.raise("a method was called without its object: write server:noop(), with a colon")
   end
   if not self:is_open() then return not_connected() end
-  if self.session.calling then return busy() end
+  if self.session.calling or self.session.waiting then return busy() end
   return self.session
 end
 
@@ -156,7 +158,7 @@ function SMTP:connect(host, port, source_address)
   options.check_source(source_address, "connect")
   self.source_address = source_address or self.source_address
   host, port = destination(self, host, port)
-  if self.session and self.session.calling then return busy() end
+  if self.session and guard.is_inside(self.session) then return busy() end
   self:hang_up()
   self.host, self.port, self.again = host, port, {}
   local session, err = dial(self, host, port)
@@ -183,11 +185,11 @@ end
 ---callbacks it takes effect when that returns.
 ---@return true
 function SMTP:close()
-  if self.session and self.session.calling then
+  self.again = nil
+  if self.session and guard.is_inside(self.session) then
     self.session.closing = true
     return true
   end
-  self.again = nil
   return self:hang_up()
 end
 
@@ -336,7 +338,8 @@ end
 ---Say goodbye and close. What the server answers is handed back.
 function SMTP:quit()
   local code, message, enhanced = command(self, "QUIT")
-  if self.session and not self.session.calling then self.session:shutdown() end
+  local session = self.session
+  if session and not session.calling and not session.waiting then session:shutdown() end
   return settle(self, code, message, enhanced)
 end
 
@@ -426,7 +429,7 @@ local function close_block(self, err)
   if err == nil and self:is_open() then
     self:quit()
   end
-  self:close()
+  self:hang_up()
 end
 
 local function define(class, parent, name, fields)
@@ -436,7 +439,7 @@ local function define(class, parent, name, fields)
     __index = class,
     __name = "smtplib." .. name,
     __close = close_block,
-    __gc = function(self) self:close() end,
+    __gc = function(self) self:hang_up() end,
     __tostring = function(self)
       local where = self:is_open() and self.host or "not connected"
       if self:is_open() and self.port > 0 then where = where .. ":" .. self.port end

@@ -167,12 +167,12 @@ local function identity(spec)
   return spec:sub(1, at) .. spec:sub(at + 1):lower()
 end
 
--- An array without holes, and nothing else in it: who is missing would not get
--- the message, and nobody would be told.
-local function check_array(to, func)
+---Raise unless it is an array without holes, and nothing else in it: what is
+---missing would not be sent, and nobody would be told.
+function envelope.check_array(list, argument, func)
   local count = 0
-  for _ in pairs(to) do count = count + 1 end
-  if count ~= #to then misuse.argument("to", func, "an array of addresses without holes expected") end
+  for _ in pairs(list) do count = count + 1 end
+  if count ~= #list then misuse.argument(argument, func, "an array without holes expected") end
 end
 
 local function unique(list)
@@ -194,7 +194,7 @@ end
 function envelope.recipients(to, func)
   if type(to) == "string" or (type(to) == "table" and to.addr ~= nil) then to = { to } end
   misuse.check(to, "table", "to", func)
-  check_array(to, func)
+  envelope.check_array(to, "to", func)
   local list = {}
   for i, entry in ipairs(to) do
     local one, err = recipient(entry, func)

@@ -208,8 +208,7 @@ local function converse(self, authobject)
     if what == "idle" then return self:settle(session:fail("closed", nil, "AUTH")) end
     self.auth_challenge_count = self.auth_challenge_count + 1
     local response, err = ask(session, authobject, command)
-    if session.closing then
-      session:close()
+    if session:was_closed() then
       return self:settle(nil, errors.SMTPServerDisconnected("closed by a callback"))
     end
     failure = failure or err
@@ -234,11 +233,13 @@ function methods:auth(mechanism, authobject, opts)
   local session, err = self:open_session()
   if not session then return nil, err end
   mechanism = mechanism:upper()
+  if not mechanism:find("^[%w_-]+$") then
+    return nil, errors.from_core("argument", "not the name of a mechanism", { command = "AUTH" })
+  end
   if exposes_secret[mechanism] and not is_private(self) then return nil, insecure(mechanism) end
   local initial, failure
   if opts.initial_response_ok ~= false then initial, failure = ask(session, authobject, nil) end
-  if session.closing then
-    session:close()
+  if session:was_closed() then
     failure = errors.SMTPServerDisconnected("closed by a callback")
   end
   if failure then return self:settle(nil, failure) end
@@ -282,8 +283,7 @@ local function credentials_of(session, given)
   local token = given.token
   if type(token) == "function" then
     local ok, fresh, err = guard.within(session, token)
-    if session.closing then
-      session:close()
+    if session:was_closed() then
       return nil, errors.SMTPServerDisconnected("closed by a callback")
     end
     if not ok then return nil, errors.is_error(fresh) and fresh or errors.SMTPException(tostring(fresh)) end

@@ -5,6 +5,7 @@
 -- go on, on a new one.
 local content = require "smtplib.smtp.content"
 local deliver = require "smtplib.smtp.deliver"
+local envelope = require "smtplib.smtp.envelope"
 local errors = require "smtplib.errors"
 local guard = require "smtplib.guard"
 local jobs = require "smtplib.smtp.job"
@@ -124,19 +125,21 @@ local function forget_queued(server, ahead, err)
   if err and err.delivery == "unknown" then broken[name_of(server)] = true end
 end
 
--- Lost, surely not taken, and still there to be sent: once.
-local function deserves_another_try(item, err)
-  if err.delivery ~= "none" or not err:is(errors.SMTPServerDisconnected) or item.tried then return false end
+-- Lost (421 says so beforehand), surely not taken, and still there to be sent:
+-- once. A connection that the caller closed is not lost.
+local function deserves_another_try(server, item, err)
+  local lost = err:is(errors.SMTPServerDisconnected) or err.smtp_code == 421
+  if not lost or err.delivery ~= "none" or item.tried or not server.again then return false end
   item.tried = true
   return not (item.t and item.t.pulled) or content.is_repeatable(item.job.message)
 end
 
 function Many:send(item, ahead)
-  if not self.server:is_open() then item.t = nil end
+  if item.t and item.t.session ~= self.server.session then item.t = nil end
   local outcome, err = self:run(item, ahead)
   forget_queued(self.server, ahead, err)
   if not outcome then
-    local again = deserves_another_try(item, err)
+    local again = deserves_another_try(self.server, item, err)
     item.t = nil
     if again then return self:send(item, ahead) end
     return { err = err }
@@ -179,6 +182,7 @@ local many_options = { on_result = "function", overlap = "boolean|string" }
 
 local function check(messages, opts)
   misuse.check(messages, "table|function", "messages", "send_messages")
+  if type(messages) == "table" then envelope.check_array(messages, "messages", "send_messages") end
   if opts == nil then return {} end
   misuse.check(opts, "table", "opts", "send_messages")
   for name, value in pairs(opts) do

@@ -110,7 +110,7 @@ local function feed(session, t)
   t.pulled = true
   local ok, chunk, err = guard.within(session, opened.pull)
   if not ok then chunk, err = nil, errors.SMTPException(tostring(chunk)) end
-  if session.closing then err = errors.SMTPServerDisconnected("closed while the message was being sent") end
+  if session:was_closed() then err = errors.SMTPServerDisconnected("closed while the message was being sent") end
   if err then
     session:close()
     return nil, err
@@ -190,7 +190,7 @@ end
 function transaction.queue(session, t, behind)
   local serial, name, sentence, command = queue(session.core, t, behind)
   if not serial then return session:refuse(name, sentence, command) end
-  t.serial = serial
+  t.serial, t.session = serial, session
   session.mails = (session.mails or 0) + 1
   return true
 end
