@@ -318,6 +318,63 @@ describe("content from outside", function()
     assert.equal("abc", co("c"))
   end)
 
+  it("a function gives it once: a second time is an error, not an empty part", function()
+    local pieces = { "one", "two" }
+    local m = assert(Message { text = "t", attachments = {
+      { content = function() return table.remove(pieces, 1) end, filename = "a.bin" },
+    } })
+    local function all()
+      local source, err = m:sending { cte = "7bit" }
+      if not source then return nil, err end
+      local parts = {}
+      for chunk in source do parts[#parts + 1] = chunk end
+      return table.concat(parts)
+    end
+    assert.truthy(all():find("b25ldHdv", 1, true))
+    local text, err = all()
+    assert.is_nil(text)
+    assert.truthy(tostring(err):find("once", 1, true), tostring(err))
+  end)
+
+  it("an open file gives it again, from where it stood", function()
+    local file = assert(io.open(name, "wb"))
+    file:write("skipped, kept")
+    file:close()
+    file = assert(io.open(name, "rb"))
+    file:seek("set", 9)
+    local m = assert(Message { text = "t", attachments = { { content = file, filename = "a.bin" } } })
+    local first = m:as_bytes()
+    assert.truthy(first:find("a2VwdA==", 1, true))
+    assert.equal(first, m:as_bytes())
+    file:close()
+  end)
+
+  it("files that were opened for it are closed when they have been read", function()
+    local fds = io.popen("ls /proc/self/fd 2>/dev/null")
+    local listed = fds and fds:read("*a") ~= ""
+    if fds then fds:close() end
+    if not listed then return end
+    local file = assert(io.open(name, "wb"))
+    file:write("content")
+    file:close()
+    local function count()
+      local pid = io.open("/proc/self/stat"):read("*n")
+      local pipe = io.popen("ls /proc/" .. ("%d"):format(pid) .. "/fd | wc -l")
+      local n = pipe:read("*n")
+      pipe:close()
+      return n
+    end
+    local m = assert(Message { text = "t", attachments = { { path = name } } })
+    m:as_bytes()
+    collectgarbage()
+    collectgarbage("stop")
+    local before = count()
+    for _ = 1, 20 do m:as_bytes() end
+    local after = count()
+    collectgarbage("restart")
+    assert.is_true(after - before < 10, ("%d files stay open"):format(after - before))
+  end)
+
   it("64 MiB of it take no more memory than a small one", function()
     local status = io.open("/proc/self/status")
     if not status then pending("no /proc") return end

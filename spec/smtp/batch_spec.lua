@@ -62,6 +62,27 @@ describe("Many recipients", function()
     assert.equal(452, refused["user3@example.org"][1])
   end)
 
+  it("get one and the same message, with one Message-ID and Date", function()
+    local message = smtplib.email.Message { from = "a@example.org", to = "b@example.org", text = "hello" }
+    local server_side = peer.new { max_recipients = 1 }
+    local server = assert(smtplib.SMTP { host = "mx.example.org", transport = server_side })
+    assert.same({}, assert(server:send_message(message, nil, recipients(3))))
+    assert.equal(3, #server_side.messages)
+    for i = 2, 3 do assert.equal(server_side.messages[1].data, server_side.messages[i].data) end
+  end)
+
+  it("beyond the first transaction are refused when an attachment cannot be read twice", function()
+    local pieces = { "one", "two" }
+    local message = smtplib.email.Message { from = "a@example.org", to = "b@example.org", text = "hello",
+      attachments = { { content = function() return table.remove(pieces, 1) end, filename = "a.bin" } } }
+    local server_side = peer.new { max_recipients = 1 }
+    local server = assert(smtplib.SMTP { host = "mx.example.org", transport = server_side })
+    local refused = assert(server:send_message(message, nil, recipients(2)))
+    assert.equal(1, #server_side.messages)
+    assert.truthy(server_side.messages[1].data:find(smtplib.base64.encode("onetwo"), 1, true))
+    assert.equal(452, refused["user2@example.org"][1])
+  end)
+
   it("are refused where a later transaction fails, since the first has delivered", function()
     local count = 0
     local function second_fails()

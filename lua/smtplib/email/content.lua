@@ -25,7 +25,7 @@ end
 function M.set_body(m, value, exact)
   local data = message.data(m)
   for i = #data, 1, -1 do data[i] = nil end
-  data.source = nil
+  data.source, data.start, data.is_spent = nil, nil, nil
   if type(value) == "table" then
     if value.content ~= nil then return M.set_body(m, value.content, exact) end
     data.source = { path = value.path }
@@ -47,25 +47,58 @@ function M.describe(value)
   end
 end
 
-local function file_reader(file, name)
+-- Reads a file from where it stands; `is_ours`: it was opened here, and is closed
+-- at its end.
+local function file_reader(file, name, is_ours)
   local at = file:seek()
   local last = at and file:seek("end")
   if last then file:seek("set", at) end
   local function read()
+    if not file then return nil end
     local bytes, why = file:read(PIECE)
+    if not bytes and is_ours then
+      file:close()
+      file = nil
+    end
     if not bytes and why then return nil, "source", ("%s: %s"):format(name, why) end
     return bytes
   end
   return read, last and last - at
 end
 
+-- Each reading of a caller's file begins where the first one did; one that
+-- cannot be wound back counts as read once it has been.
+local function again(data, file)
+  if data.start then return file:seek("set", data.start) end
+  data.start = file:seek()
+  return not data.is_spent
+end
+
+-- A reader that notes that its source has begun to give.
+local function once(data, reader)
+  return function()
+    data.is_spent = true
+    return reader()
+  end
+end
+
+local spent = "the content's source can be read once, and has been"
+
 --- A reader for the content of a fed body: a function that returns the next
 --- piece, nil at the end, or nil, name, sentence; and its length if known.
 ---@return function|nil reader, number|string|nil length_or_name, string|nil sentence
 function M.open(m)
-  local source = message.data(m).source
-  if type(source) == "function" then return source end
-  if is_file(source) then return file_reader(source, "attachment") end
+  local data = message.data(m)
+  local source = data.source
+  if type(source) == "function" then
+    if data.is_spent then return nil, "source", spent end
+    return once(data, source)
+  end
+  if is_file(source) then
+    if not again(data, source) then return nil, "source", spent end
+    local reader, length = file_reader(source, "attachment")
+    return once(data, reader), length
+  end
   if type(source) ~= "table" then return nil, "source", "the content has been closed" end
   local file, why = io.open(source.path, "rb")
   if not file then return nil, "source", why end
@@ -75,7 +108,14 @@ function M.open(m)
     file:close()
     return nil, "source", ("%s: %s"):format(source.path, unreadable)
   end
-  return file_reader(file, source.path)
+  return file_reader(file, source.path, true)
+end
+
+--- Whether `open` would give the content of this part again.
+function M.is_repeatable(m)
+  local data = message.data(m)
+  if type(data.source) == "function" then return not data.is_spent end
+  return not (is_file(data.source) and data.is_spent and not data.start)
 end
 
 return M

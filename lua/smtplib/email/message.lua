@@ -360,6 +360,9 @@ function methods:write(target, opts)
   return ok, err
 end
 
+--- For the SMTP classes: whether it can be sent once more. Private.
+function methods:is_repeatable() return output.is_repeatable(self) end
+
 --- For the SMTP classes: the copy that is transmitted. Private.
 function methods:sending(opts) return output.sending(self, opts) end
 

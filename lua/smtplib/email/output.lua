@@ -50,6 +50,17 @@ local function open_fed(m, readers, lengths)
   return true
 end
 
+--- Whether the message can be written once more: none of its sources is spent.
+---@return boolean
+function M.is_repeatable(m)
+  local kind, count = message.body(m)
+  if kind == "fed" then return content.is_repeatable(m) end
+  for i = 1, kind == "parts" and count or 0 do
+    if not M.is_repeatable(message.data(m)[i]) then return false end
+  end
+  return true
+end
+
 -- An error table of whatever a source gave up with.
 local function failure_of(why, sentence)
   if errors.is_error(why) then return why end

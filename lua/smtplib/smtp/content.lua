@@ -69,7 +69,7 @@ end
 local function of_message(message, wanted)
   local source, size, has_8bit, has_utf8 = message:sending(wanted)
   if not source then return nil, failure(size) end
-  return { pull = source, size = size, has_8bit = has_8bit, utf8 = has_utf8, is_composed = true }
+  return { pull = source, size = size, has_8bit = has_8bit, utf8 = has_utf8 }
 end
 
 ---Open a message for sending.
@@ -86,7 +86,7 @@ end
 
 ---True for what can be sent a second time.
 function content.is_repeatable(value)
-  return type(value) == "string" or email.is_message(value)
+  return type(value) == "string" or (email.is_message(value) and value:is_repeatable())
 end
 
 return content

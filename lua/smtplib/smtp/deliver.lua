@@ -66,7 +66,7 @@ end
 -- that can fail is done here, before MAIL.
 local function prepare(self, job, recipients)
   local utf8 = job.utf8 or envelope.needs_utf8(recipients)
-  local opened, err = content.open(job.message, headers.wanted(self, job.message, utf8))
+  local opened, err = content.open(job.message, headers.wanted(self, job.message, utf8, job))
   if not opened then return nil, err end
   utf8 = utf8 or opened.utf8 or false
   local ok

@@ -85,18 +85,22 @@ local function missing(server, message)
   return add
 end
 
----How a Message is to be written for this server; nil for other messages.
+---How a Message is to be written for this server; nil for other messages. What is
+---added is kept in the job: in all its transactions it is the same message.
 ---@param server table
 ---@param message any
 ---@param utf8 boolean? the envelope needs SMTPUTF8, so the header may use it
+---@param job smtplib.Job?
 ---@return table?
-function headers.wanted(server, message, utf8)
+function headers.wanted(server, message, utf8, job)
   if not email.is_message(message) then return nil end
+  local add = job and job.added or missing(server, message)
+  if job then job.added = add end
   return {
     cte = server:has_extn("8bitmime") and "8bit" or "7bit",
     utf8 = utf8 or false,
     drop = { "Bcc", "Resent-Bcc" },
-    add = missing(server, message),
+    add = add,
   }
 end
 

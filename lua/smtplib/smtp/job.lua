@@ -16,6 +16,7 @@ local job = {}
 ---@field message any
 ---@field mail_options table|nil
 ---@field rcpt_options table|nil
+---@field added table|nil  fields added to a Message, once for all transactions
 
 ---A job from sendmail's arguments.
 ---@return smtplib.Job? job
