@@ -89,15 +89,18 @@ static int auth_is_proven(lua_State *L) {
   return 1;
 }
 
-static int auth_exposes_secret(lua_State *L) {
-  lua_pushboolean(L, smtp_auth_exposes_secret(to_auth(L)->auth));
+/* core.exposes_secret(mechanism) */
+static int exposes_secret(lua_State *L) {
+  smtp_span mechanism;
+
+  mechanism.s = luaL_checklstring(L, 1, &mechanism.len);
+  lua_pushboolean(L, smtp_auth_exposes_secret(mechanism));
   return 1;
 }
 
 static const luaL_Reg methods[] = {
     {"step", auth_step},
     {"is_proven", auth_is_proven},
-    {"exposes_secret", auth_exposes_secret},
     {NULL, NULL},
 };
 
@@ -108,6 +111,7 @@ static const luaL_Reg metamethods[] = {
 
 static const luaL_Reg functions[] = {
     {"auth", auth_new},
+    {"exposes_secret", exposes_secret},
     {NULL, NULL},
 };
 

@@ -4,8 +4,7 @@
 
 #define BOUNDARY_RANDOM 16
 
-/* --- bodies ------------------------------------------------------------------
- */
+/* Bodies. */
 
 /* set_bytes(m, s, exact) */
 static int set_bytes(lua_State *L) {

@@ -175,11 +175,6 @@ static int engine_content(lua_State *L) {
   return 0;
 }
 
-static int engine_keep_mbox_line(lua_State *L) {
-  smtp_engine_keep_mbox_line(smtp_to_engine(L, 1));
-  return 0;
-}
-
 /* auth{mechanism=, user=, …, initial=} */
 static int engine_auth(lua_State *L) {
   smtp_engine *e = smtp_to_engine(L, 1);
@@ -349,7 +344,6 @@ static const luaL_Reg methods[] = {
     {"abandon", engine_abandon},
     {"data", engine_data},
     {"content", engine_content},
-    {"keep_mbox_line", engine_keep_mbox_line},
     {"auth", engine_auth},
     {"auth_by_hand", engine_auth_by_hand},
     {"respond", engine_respond},

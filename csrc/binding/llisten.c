@@ -68,7 +68,7 @@ static int listener_tostring(lua_State *L) {
   return 1;
 }
 
-/* --- poll ---------------------------------------------------------------- */
+/* Poll. */
 
 static int number_of(lua_State *L, int array, size_t i) {
   const smtp_descriptor *d;

@@ -96,8 +96,7 @@ static int data(lua_State *L) {
   return 1;
 }
 
-/* --- fields ------------------------------------------------------------------
- */
+/* Fields. */
 
 static int push_value(lua_State *L, const smtp_field *f) {
   smtp_buf *b;
@@ -300,8 +299,7 @@ static int add_raw(lua_State *L) {
       L, smtp_message_add(m, name, name_len, value, len, SMTP_FIELD_RAW));
 }
 
-/* --- the class ---------------------------------------------------------------
- */
+/* The class. */
 
 /* m.key: a method (they are the upvalue), a property, else the header field of
  * that name. */

@@ -63,7 +63,7 @@ static int new_tcp(lua_State *L) {
   return 1;
 }
 
-/* --- options of connect -------------------------------------------------- */
+/* Options of connect. */
 
 /* The field of the table at `index` as seconds; what is there now when nil. */
 static double seconds_field(lua_State *L, int index, const char *name,
@@ -146,7 +146,7 @@ static int tcp_connect(lua_State *L) {
   return smtp_push_os_result(L, smtp_tcp_connect(t, &route), &t->failure);
 }
 
-/* --- bytes --------------------------------------------------------------- */
+/* Bytes. */
 
 /* send(bytes) → true: all of them */
 static int tcp_send(lua_State *L) {
@@ -202,7 +202,7 @@ static int tcp_try_send(lua_State *L) {
   return 1;
 }
 
-/* --- time-outs and state ------------------------------------------------- */
+/* Time-outs and state. */
 
 /* settimeout(seconds): for connecting, sending and reading */
 static int tcp_settimeout(lua_State *L) {

@@ -11,7 +11,7 @@
 #define CONTEXT "smtplib.core.tls_context"
 #define FILTER "smtplib.core.tls"
 
-/* --- options -------------------------------------------------------------- */
+/* Options. */
 
 typedef void take_option(lua_State *L, smtp_tls_options *o, const char *name);
 
@@ -160,7 +160,7 @@ static void take_options(lua_State *L, int table, smtp_tls_options *o) {
   }
 }
 
-/* --- contexts ------------------------------------------------------------- */
+/* Contexts. */
 
 smtp_tls_context *smtp_to_tls_context(lua_State *L, int index) {
   smtp_tls_context **slot = luaL_checkudata(L, index, CONTEXT);
@@ -213,7 +213,7 @@ static int context_tostring(lua_State *L) {
   return 1;
 }
 
-/* --- filters -------------------------------------------------------------- */
+/* Filters. */
 
 static smtp_tls *to_tls(lua_State *L) {
   smtp_tls **slot = luaL_checkudata(L, 1, FILTER);

@@ -170,8 +170,7 @@ static int flags(lua_State *L) {
   return 2;
 }
 
-/* --- text of fields
- * ------------------------------------------------------------ */
+/* Text of fields. */
 
 /* param(value, name) -> the decoded parameter or nil */
 static int param(lua_State *L) {

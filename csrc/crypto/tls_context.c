@@ -37,7 +37,7 @@ static bool refuse(smtp_buf *why, const char *what, const char *value) {
   return false;
 }
 
-/* --- versions ------------------------------------------------------------- */
+/* Versions. */
 
 static int version_number(const char *name) {
   /* clang-format off */
@@ -75,7 +75,7 @@ static bool set_max_version(SSL_CTX *ssl, const char *name, smtp_buf *why) {
   return smtp_tls_explain(why, "max_version", name);
 }
 
-/* --- ciphers and protocols ------------------------------------------------ */
+/* Ciphers and protocols. */
 
 /* Sort the names of a list, TLS 1.3 suites here and the others there, since
  * OpenSSL wants them by two functions. */
@@ -158,7 +158,7 @@ static bool set_alpn(smtp_tls_context *c, const char *list, smtp_buf *why) {
   return true;
 }
 
-/* --- own certificate ------------------------------------------------------ */
+/* Own certificate. */
 
 /* Without a password the answer is "none": OpenSSL would ask the terminal. */
 static int give_password(char *buf, int size, int writing, void *arg) {
@@ -202,7 +202,7 @@ static bool set_certificate(SSL_CTX *ssl, const smtp_tls_options *o,
   return load_key(ssl, o, why);
 }
 
-/* --- verification --------------------------------------------------------- */
+/* Verification. */
 
 static int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -270,7 +270,7 @@ static void set_verification(smtp_tls_context *c, const smtp_tls_options *o) {
     SSL_CTX_set_client_CA_list(c->ssl, SSL_load_client_CA_file(o->cafile));
 }
 
-/* --- the context ---------------------------------------------------------- */
+/* The context. */
 
 /* A client's session has become resumable: TLS 1.2 once per full handshake,
  * TLS 1.3 with every ticket. 1 keeps the reference. */

@@ -8,7 +8,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-/* --- the wire ------------------------------------------------------------- */
+/* The wire. */
 
 static int wire_read(BIO *bio, char *to, size_t cap, size_t *got) {
   smtp_tls *t = BIO_get_data(bio);
@@ -51,7 +51,7 @@ BIO_METHOD *smtp_tls_wire_new(void) {
   return m;
 }
 
-/* --- failures ------------------------------------------------------------- */
+/* Failures. */
 
 static smtp_error fail(smtp_tls *t, smtp_error e, const char *reason) {
   t->state = SMTP_TLS_FAILED;
@@ -128,7 +128,7 @@ static smtp_error settle(smtp_tls *t, int result) {
   return e;
 }
 
-/* --- life ----------------------------------------------------------------- */
+/* Life. */
 
 /* X509_check_host takes ".example.org" for any name below it and "*" for a
  * wildcard's own; beyond ASCII a name must come as A-labels. */
@@ -281,7 +281,7 @@ void smtp_tls_free(smtp_tls *t) {
   smtp_release(t);
 }
 
-/* --- the wire's side ------------------------------------------------------ */
+/* The wire's side. */
 
 smtp_error smtp_tls_input(smtp_tls *t, const void *bytes, size_t len) {
   if (t->state == SMTP_TLS_FAILED) return t->failure;
@@ -306,7 +306,7 @@ void smtp_tls_sent(smtp_tls *t, size_t n) {
   smtp_buf_consume(&t->out, n);
 }
 
-/* --- the plain side ------------------------------------------------------- */
+/* The plain side. */
 
 /* Encrypt, or hold the bytes back while SSL is in the middle of a message of
  * its own: a TLS 1.3 ticket that came in two records, one of them still under

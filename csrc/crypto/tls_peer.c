@@ -49,7 +49,7 @@ bool smtp_tls_fingerprint(const smtp_tls *t, unsigned char out[32]) {
   return good;
 }
 
-/* --- channel bindings ----------------------------------------------------- */
+/* Channel bindings. */
 
 /* RFC 9266 §2. TLS 1.3 alone: below it tls-unique is what servers know. */
 static bool bind_exporter(const smtp_tls *t, unsigned char *out, size_t *len) {

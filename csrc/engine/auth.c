@@ -216,8 +216,10 @@ bool smtp_auth_starts(const smtp_auth *a) {
   return a->mechanism->starts;
 }
 
-bool smtp_auth_exposes_secret(const smtp_auth *a) {
-  return a->mechanism->exposes;
+bool smtp_auth_exposes_secret(smtp_span mechanism) {
+  const smtp_mechanism *m = find(mechanism);
+
+  return m && m->exposes;
 }
 
 smtp_error smtp_auth_step(smtp_auth *a, const char *challenge, size_t len,

@@ -44,8 +44,9 @@ void smtp_auth_free(smtp_auth *a);
 const char *smtp_auth_name(const smtp_auth *a);
 /* The client speaks first, so a response may go along with the command. */
 bool smtp_auth_starts(const smtp_auth *a);
-/* Who sees the exchange in clear learns the secret. */
-bool smtp_auth_exposes_secret(const smtp_auth *a);
+/* Who sees an exchange in this mechanism (any case) in clear learns the secret;
+ * false for one that is not known here. */
+bool smtp_auth_exposes_secret(smtp_span mechanism);
 
 /* Append the next response; `challenge` NULL asks for the initial one. An error
  * ends the conversation: CHALLENGE (malformed), FORGED (server not proven). */

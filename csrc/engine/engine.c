@@ -302,10 +302,6 @@ smtp_error smtp_engine_data(smtp_engine *e, unsigned *serial) {
   return smtp_engine_commit(e);
 }
 
-void smtp_engine_keep_mbox_line(smtp_engine *e) {
-  e->keep_mbox_line = true;
-}
-
 smtp_error smtp_engine_start_tls(smtp_engine *e, smtp_tls *tls) {
   if (e->failure != SMTP_OK || e->tls) {
     smtp_tls_free(tls);
@@ -366,10 +362,6 @@ bool smtp_engine_may_be_delivered(const smtp_engine *e, unsigned serial) {
   return item && item->command == SMTP_CMD_CONTENT &&
          item->transaction == serial && t && !t->empty && e->content_ended &&
          e->dot_at && e->sent >= e->dot_at;
-}
-
-unsigned smtp_engine_accepted(const smtp_engine *e) {
-  return e->accepted;
 }
 
 smtp_trace *smtp_engine_trace(smtp_engine *e) {

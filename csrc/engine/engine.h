@@ -67,7 +67,7 @@ void smtp_engine_free(smtp_engine *e);
 
 smtp_next smtp_engine_next(smtp_engine *e, smtp_event *event);
 
-/* --- the wire --- */
+/* The wire. */
 
 /* Bytes to send, borrowed; report how many went out with _sent. */
 const char *smtp_engine_output(const smtp_engine *e, size_t *len);
@@ -76,7 +76,7 @@ void smtp_engine_sent(smtp_engine *e, size_t n);
 void smtp_engine_input(smtp_engine *e, const char *bytes, size_t len);
 void smtp_engine_input_end(smtp_engine *e);
 
-/* --- commands --- */
+/* Commands. */
 
 /* Queue one command that gets one reply. `secret` masks it in the trace. On an
  * error nothing is queued: STATE (in the midst of a message or an AUTH
@@ -109,10 +109,8 @@ smtp_error smtp_engine_data(smtp_engine *e, unsigned *serial);
  * no more than fit under the high-water mark. */
 size_t smtp_engine_content(smtp_engine *e, const char *bytes, size_t len);
 smtp_error smtp_engine_content_end(smtp_engine *e);
-/* Let the next message begin without looking for an mbox line. */
-void smtp_engine_keep_mbox_line(smtp_engine *e);
 
-/* --- AUTH (RFC 4954) --- */
+/* AUTH (RFC 4954). */
 
 /* Log in by a conversation, which is the engine's from now on, even if it
  * fails. `initial` lets the first response go along with the command. STATE
@@ -127,7 +125,7 @@ smtp_error smtp_engine_cancel(smtp_engine *e);
 /* Why the last exchange was cancelled by the engine itself; SMTP_OK if not. */
 smtp_error smtp_engine_auth_failure(const smtp_engine *e);
 
-/* --- TLS --- */
+/* TLS. */
 
 /* Put a filter between session and wire. Fails with INJECTED when plain bytes
  * are waiting: they came before TLS and are not the server's (RFC 3207 §6).
@@ -138,7 +136,7 @@ const smtp_tls *smtp_engine_tls(const smtp_engine *e);
 /* Say goodbye on the TLS layer (close_notify). */
 void smtp_engine_stop_tls(smtp_engine *e);
 
-/* --- what is known --- */
+/* What is known. */
 
 smtp_state smtp_engine_state(const smtp_engine *e);
 const smtp_extensions *smtp_engine_extensions(const smtp_engine *e);
@@ -154,8 +152,6 @@ bool smtp_engine_has_ended(const smtp_engine *e);
 /* The server may have taken the transaction's message although no reply told
  * so: all of it, and the final dot, went out. */
 bool smtp_engine_may_be_delivered(const smtp_engine *e, unsigned serial);
-/* Recipients accepted so far in the open transaction. */
-unsigned smtp_engine_accepted(const smtp_engine *e);
 smtp_trace *smtp_engine_trace(smtp_engine *e);
 
 #endif

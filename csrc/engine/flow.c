@@ -58,8 +58,7 @@ static void open_content(smtp_engine *e, smtp_transaction *t) {
     return;
   }
   e->content_open = true;
-  smtp_body_begin(&e->body, !e->keep_mbox_line);
-  e->keep_mbox_line = false;
+  smtp_body_begin(&e->body, true);
 }
 
 static void send_line(smtp_engine *e, const smtp_item *item) {
@@ -117,19 +116,17 @@ static unsigned lmtp_recipient(const smtp_engine *e,
   return number;
 }
 
-/* Recipients of the server's open transaction, for DATA by hand and for LMTP,
- * which answers once for each of them. */
-static void count_recipients(smtp_engine *e, const smtp_event *event) {
+/* Recipients of the server's open transaction, for LMTP, which answers once for
+ * each of them. */
+static void note_recipient(smtp_engine *e, const smtp_event *event) {
   bool ok = event->reply.code / 100 == 2;
 
+  if (!e->lmtp) return;
   if (event->command == SMTP_CMD_RCPT && ok) {
-    e->accepted++;
-    if (e->lmtp)
-      smtp_buf_add(&e->accepted_list, &event->recipient, sizeof(unsigned));
+    smtp_buf_add(&e->accepted_list, &event->recipient, sizeof(unsigned));
     if (e->accepted_list.failed) smtp_session_out_of_memory(e);
   } else if (event->command == SMTP_CMD_MAIL ||
              (event->command == SMTP_CMD_RSET && ok)) {
-    e->accepted = 0;
     smtp_buf_clear(&e->accepted_list);
   }
 }
@@ -137,7 +134,6 @@ static void count_recipients(smtp_engine *e, const smtp_event *event) {
 static void message_confirmed(smtp_engine *e) {
   e->content_ended = false;
   e->dot_at = 0;
-  e->accepted = 0;
   smtp_buf_clear(&e->accepted_list);
 }
 
@@ -151,7 +147,7 @@ static void confirm(smtp_engine *e, smtp_transaction *t, smtp_event *event) {
     smtp_transaction_reply(t, event->command, event->reply.code);
     if (t->resetting) event->moot = true;
   }
-  count_recipients(e, event);
+  note_recipient(e, event);
   e->state = smtp_state_after(e->state, event->command, event->reply.code);
   if (message && e->state == SMTP_STATE_READY && !is_last_of_lmtp(e, t)) {
     e->state = SMTP_STATE_CONTENT;

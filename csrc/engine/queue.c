@@ -14,12 +14,6 @@ void smtp_queue_free(smtp_queue *q) {
   smtp_buf_wipe(&q->lines);
 }
 
-void smtp_queue_clear(smtp_queue *q) {
-  smtp_buf_clear(&q->items);
-  smtp_buf_clear(&q->lines);
-  q->sent = 0;
-}
-
 size_t smtp_queue_count(const smtp_queue *q) {
   return smtp_buf_len(&q->items) / sizeof(smtp_item);
 }

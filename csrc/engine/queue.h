@@ -24,7 +24,6 @@ typedef struct smtp_queue {
 
 void smtp_queue_init(smtp_queue *q);
 void smtp_queue_free(smtp_queue *q);
-void smtp_queue_clear(smtp_queue *q);
 
 size_t smtp_queue_count(const smtp_queue *q);
 /* The i-th item counted from the first unconfirmed one, or NULL. */

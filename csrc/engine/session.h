@@ -45,13 +45,11 @@ struct smtp_engine {
   smtp_buf transactions; /* smtp_transaction…, in order */
   unsigned serial;       /* of the last one begun */
   bool building;
-  unsigned accepted;      /* RCPTs in the server's open transaction */
   smtp_buf accepted_list; /* LMTP: their numbers, unsigned… */
 
   smtp_body body;
-  bool content_open;  /* CONTENT is being asked for */
-  bool content_ended; /* the final dot has been written */
-  bool keep_mbox_line;
+  bool content_open;         /* CONTENT is being asked for */
+  bool content_ended;        /* the final dot has been written */
   unsigned long long dot_at; /* wire position behind the final dot */
 
   smtp_exchange exchange;

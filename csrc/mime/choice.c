@@ -14,8 +14,7 @@ const char *smtp_transfer_name(smtp_transfer t) {
   return transfer_names[t];
 }
 
-/* --- which encoding
- * ------------------------------------------------------------ */
+/* Which encoding. */
 
 typedef struct census {
   size_t high;    /* bytes above 0x7F */

@@ -75,10 +75,6 @@ bool smtp_header_is_address(const char *name, size_t len) {
          !smtp_text_equals(name, len, "List-Id", 7);
 }
 
-bool smtp_header_has_params(const char *name, size_t len) {
-  return writer_of(name, len) == write_params;
-}
-
 bool smtp_header_is_name(const char *name, size_t len) {
   return len && len <= NAME_MAX_LEN &&
          smtp_text_all(name, len, SMTP_TEXT_FTEXT);
@@ -161,8 +157,7 @@ static smtp_error write_plain(smtp_fold *f, const char *s, size_t len,
   return SMTP_OK;
 }
 
-/* --- parameters
- * ---------------------------------------------------------------- */
+/* Parameters. */
 
 /* RFC 2231 attribute-char */
 static bool is_attribute_char(char c) {
@@ -306,8 +301,7 @@ static smtp_error write_params(smtp_fold *f, const char *s, size_t len,
   return SMTP_OK;
 }
 
-/* --- the chokepoint
- * ------------------------------------------------------------ */
+/* The chokepoint. */
 
 /* Behind each line end inside the field comes white space; no CR, LF or NUL
  * stands anywhere else. Looks at the bytes that were made, not at how. */

@@ -40,7 +40,5 @@ bool smtp_header_is_name(const char *name, size_t len);
 
 /* Fields whose value is a list of mailboxes. */
 bool smtp_header_is_address(const char *name, size_t len);
-/* Fields with parameters: Content-Type, Content-Disposition. */
-bool smtp_header_has_params(const char *name, size_t len);
 
 #endif

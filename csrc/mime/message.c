@@ -283,18 +283,6 @@ smtp_error smtp_message_set_epilogue(smtp_message *m, const char *s,
   return set_block(&m->epilogue, s, len);
 }
 
-void smtp_message_type(const smtp_message *m, smtp_buf *out) {
-  const smtp_field *f = smtp_message_field(m, "Content-Type");
-  const char *s;
-  size_t len, i;
-
-  if (!f) return;
-  s = smtp_param_main(f->value, f->value_len, &len);
-  if (!smtp_param_is_type(s, len)) return;
-  for (i = 0; i < len; i++)
-    smtp_buf_addc(out, smtp_text_lower(s[i]));
-}
-
 bool smtp_message_is(const smtp_message *m, const char *type) {
   const smtp_field *f = smtp_message_field(m, "Content-Type");
   size_t wanted = strlen(type), len;

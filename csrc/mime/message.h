@@ -72,7 +72,7 @@ smtp_message *smtp_message_new(void);
 smtp_message *smtp_message_keep(smtp_message *m);
 void smtp_message_drop(smtp_message *m);
 
-/* --- fields ----------------------------------------------------------------
+/* Fields.
  * Values are taken as they are: smtp_header_check comes first. */
 
 /* The index of the first field of that name at or behind `from`, else
@@ -93,8 +93,7 @@ smtp_error smtp_message_put(smtp_message *m, size_t i, const char *value,
 size_t smtp_message_remove(smtp_message *m, const char *name, size_t name_len,
                            size_t keep);
 
-/* --- body ------------------------------------------------------------------
- */
+/* Body. */
 
 void smtp_message_clear_body(smtp_message *m);
 /* `exact`: an attachment, whose bytes must arrive unchanged; else text, whose
@@ -118,9 +117,6 @@ smtp_error smtp_message_set_preamble(smtp_message *m, const char *s,
 smtp_error smtp_message_set_epilogue(smtp_message *m, const char *s,
                                      size_t len);
 
-/* The content type in lower case, appended without parameters: what the header
- * says; nothing when it has no such field or says nonsense (RFC 2045 5.2). */
-void smtp_message_type(const smtp_message *m, smtp_buf *out);
 /* The header has a type, and it is `type` (zero-terminated, lower case); with a
  * slash at its end, whatever the subtype. */
 bool smtp_message_is(const smtp_message *m, const char *type);

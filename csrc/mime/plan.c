@@ -36,8 +36,7 @@ static bool needs_8bit(const planner *p, const smtp_message *m, int depth) {
          smtp_choice_transfer(m, p->o->allow_8bit) == SMTP_TRANSFER_8BIT;
 }
 
-/* --- segments
- * ------------------------------------------------------------------ */
+/* Segments. */
 
 static smtp_segment *add_segment(smtp_plan *plan, smtp_segment_kind kind) {
   smtp_segment *s;
@@ -105,8 +104,7 @@ static void add_eol(planner *p) {
   add_text(p, p->o->style.eol);
 }
 
-/* --- header blocks
- * ------------------------------------------------------------- */
+/* Header blocks. */
 
 static smtp_error complain(planner *p, smtp_error e, const char *name,
                            size_t len, const char *why) {
@@ -288,8 +286,7 @@ static smtp_error write_needed_fields(planner *p, const place *at,
   return e;
 }
 
-/* --- bodies
- * -------------------------------------------------------------------- */
+/* Bodies. */
 
 /* RFC 2046 section 5.1.1 */
 static bool is_boundary(const char *s) {

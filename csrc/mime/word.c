@@ -114,8 +114,7 @@ void smtp_word_encode(smtp_fold *f, const char *gap, size_t gap_len,
   }
 }
 
-/* --- reading -----------------------------------------------------------------
- */
+/* Reading. */
 
 typedef struct encoded_word {
   const char *charset, *text;

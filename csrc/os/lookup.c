@@ -70,7 +70,7 @@ static smtp_error lookup_here(const char *host, int family,
   return settle(code, errno, host, f);
 }
 
-/* --- with a deadline ----------------------------------------------------- */
+/* With a deadline. */
 
 static void leave(job *j) {
   bool is_last;

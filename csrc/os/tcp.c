@@ -74,7 +74,7 @@ void smtp_tcp_adopt(smtp_tcp *t, int fd) {
   learn_end(fd, &t->far, getpeername);
 }
 
-/* --- connecting ---------------------------------------------------------- */
+/* Connecting. */
 
 /* The near end for this family. NULL and true: any. */
 static bool pick_source(const smtp_endpoints *sources, int family,
@@ -164,7 +164,7 @@ smtp_error smtp_tcp_connect(smtp_tcp *t, const smtp_route *route) {
   return e;
 }
 
-/* --- moving bytes -------------------------------------------------------- */
+/* Moving bytes. */
 
 /* One recv that does not wait. SMTP_ERR_TIMEOUT: nothing there. */
 static smtp_error take(smtp_tcp *t, char *into, size_t room, size_t *got) {

@@ -60,6 +60,7 @@ function Session:shutdown()
   if self.tls and self.core then
     self.core:stop_tls()
     local bytes = self.core:output()
+    self.waiting = true -- a yielding transport: nobody else may come in between
     if bytes then self.transport:send(bytes) end
   end
   self:close()

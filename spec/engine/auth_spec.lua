@@ -99,7 +99,7 @@ describe("The mechanism", function()
     local exposed = { PLAIN = true, LOGIN = true, XOAUTH2 = true, OAUTHBEARER = true, ["CRAM-MD5"] = false,
       EXTERNAL = false, ["SCRAM-SHA-1"] = false, ["SCRAM-SHA-256"] = false, ["SCRAM-SHA-512"] = false }
     for name, yes in pairs(exposed) do
-      assert.equal(yes, core.auth { mechanism = name, user = "u", password = "p", token = "t" }:exposes_secret(), name)
+      assert.equal(yes, core.exposes_secret(name), name)
     end
   end)
 

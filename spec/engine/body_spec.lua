@@ -124,20 +124,6 @@ describe("A leading mbox line", function()
       assert.equal(#reference(message) - 3 - dots, (core.measure(message)))
     end)
   end
-
-  it("stays where the caller says so, once", function()
-    local message = "From a@x\nSubject: x\n"
-    local e = drive.ready { "PIPELINING" }
-    e:keep_mbox_line()
-    for _, expected in ipairs { reference(message), reference("Subject: x\n") } do
-      drive.transaction(e, "a@x", { "b@x" })
-      drive.settle(e)
-      drive.answer(e, "250 ok\r\n250 ok\r\n354 go\r\n")
-      e:content(message, true)
-      assert.equal(expected, (select(2, drive.settle(e))))
-      drive.answer(e, "250 ok\r\n")
-    end
-  end)
 end)
 
 describe("quotedata", function()

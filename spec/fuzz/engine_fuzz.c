@@ -233,9 +233,6 @@ static void step(run *r, program *p) {
     smtp_engine_commit(r->e);
     break;
   case 18:
-    smtp_engine_keep_mbox_line(r->e);
-    break;
-  case 19:
     smtp_engine_trace(r->e)->on = true;
     break;
   }

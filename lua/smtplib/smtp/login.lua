@@ -15,9 +15,6 @@ local preference = {
   "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN",
 }
 
--- Who reads the exchange knows the secret.
-local exposes_secret = { PLAIN = true, LOGIN = true, XOAUTH2 = true, OAUTHBEARER = true }
-
 local function is_private(self)
   local session = self.session
   if session.tls or self.options.allow_insecure_auth then return true end
@@ -93,7 +90,7 @@ local function candidates(self, wanted)
   for _, mechanism in ipairs(wanted or preference) do
     mechanism = mechanism:upper()
     if offered[mechanism] and (bound or not is_plus(mechanism)) then
-      if exposes_secret[mechanism] and not is_private(self) then
+      if core.exposes_secret(mechanism) and not is_private(self) then
         exposed = exposed or mechanism
       else
         usable[#usable + 1] = mechanism
@@ -236,7 +233,7 @@ function methods:auth(mechanism, authobject, opts)
   if not mechanism:find("^[%w_-]+$") then
     return nil, errors.from_core("argument", "not the name of a mechanism", { command = "AUTH" })
   end
-  if exposes_secret[mechanism] and not is_private(self) then return nil, insecure(mechanism) end
+  if core.exposes_secret(mechanism) and not is_private(self) then return nil, insecure(mechanism) end
   local initial, failure
   if opts.initial_response_ok ~= false then initial, failure = ask(session, authobject, nil) end
   if session:was_closed() then
