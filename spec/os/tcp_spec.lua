@@ -319,20 +319,22 @@ describe("a stream", function()
     end
   end)
 
-  it("sends without delay (TCP_NODELAY) and keeps alive", function()
-    local has_ffi, ffi = pcall(require, "ffi")
-    if not has_ffi or ffi.os ~= "Linux" then return pending("asked for with LuaJIT's ffi") end
-    pcall(ffi.cdef, "int getsockopt(int, int, int, void *, unsigned *);")
-    local function option(stream, level, name)
-      local value, len = ffi.new("int[1]"), ffi.new("unsigned[1]", 4)
-      assert(ffi.C.getsockopt(stream:fileno(), level, name, value, len) == 0)
-      return value[0]
-    end
-    for _, stream in ipairs { peer.pair() } do
-      assert.equal(1, option(stream, 6, 1))
-      assert.equal(1, option(stream, 1, 9))
-    end
-  end)
+  -- LuaJIT's ffi can ask the kernel; the code is the same for every Lua.
+  if rawget(_G, "jit") and rawget(_G, "jit").os == "Linux" then
+    it("sends without delay (TCP_NODELAY) and keeps alive", function()
+      local ffi = require "ffi"
+      pcall(ffi.cdef, "int getsockopt(int, int, int, void *, unsigned *);")
+      local function option(stream, level, name)
+        local value, len = ffi.new("int[1]"), ffi.new("unsigned[1]", 4)
+        assert(ffi.C.getsockopt(stream:fileno(), level, name, value, len) == 0)
+        return value[0]
+      end
+      for _, stream in ipairs { peer.pair() } do
+        assert.equal(1, option(stream, 6, 1))
+        assert.equal(1, option(stream, 1, 9))
+      end
+    end)
+  end
 
   it("closes when it is collected", function()
     local client, server = peer.pair()
