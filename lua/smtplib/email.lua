@@ -5,6 +5,7 @@ local content = require "smtplib.email.content"
 local errors = require "smtplib.errors"
 local fields = require "smtplib.email.fields"
 local methods = require "smtplib.email.message"
+local misuse = require "smtplib.misuse"
 local parts = require "smtplib.email.parts"
 
 local message = core.message
@@ -49,6 +50,7 @@ local function check_entries(name, list)
   if type(list) ~= "table" then
     error(("bad option '%s' (array expected, got %s)"):format(name, type(list)), 4)
   end
+  if not misuse.is_array(list) then error(("bad option '%s' (an array without holes expected)"):format(name), 4) end
   for i, entry in ipairs(list) do check_entry(name, i, entry) end
 end
 

@@ -34,6 +34,23 @@ function misuse.argument(argument, func, expected)
   error(("bad argument '%s' to '%s' (%s)"):format(argument, func, expected), caller())
 end
 
+---True for an array without holes: what is missing would not be sent, and nobody
+---would be told. `named`: other keys may stand beside it.
+---@param list table
+---@param named boolean?
+---@return boolean
+function misuse.is_array(list, named)
+  local count = 0
+  for key in pairs(list) do
+    if type(key) == "number" then
+      count = count + 1
+    elseif not named then
+      return false
+    end
+  end
+  return count == #list
+end
+
 ---Raise unless `value` has the type (or one of "a|b").
 function misuse.check(value, types, argument, func)
   local actual = type(value)

@@ -252,6 +252,15 @@ describe("Misuse that would lose mail or secrets", function()
     assert.has_error(function() server:sendmail(FROM, { TO, nil, "c@example.org" }, "x") end)
   end)
 
+  it("is raised for holes in other arrays: options, a Message's recipients and attachments", function()
+    local server = connect()
+    local Message = smtplib.email.Message
+    assert.has_error(function() server:sendmail(FROM, TO, "x", { "BODY=8BITMIME", nil, "RET=FULL" }) end)
+    assert.has_error(function() Message { from = FROM, to = { TO, nil, "c@example.org" } } end)
+    assert.has_error(function() Message { from = FROM, attachments = { { content = "a" }, nil, { content = "b" } } } end)
+    assert.has_error(function() Message()["To"] = { TO, nil, "c@example.org" } end)
+  end)
+
   it("is raised for SMTP_SSL without TLS from the first byte", function()
     for _, mode in ipairs { false, "starttls", "opportunistic" } do
       assert.has_error(function() smtplib.SMTP_SSL { host = "h", tls = mode, transport = peer.new {} } end)

@@ -2,6 +2,7 @@
 -- here return nil, an error's name and a sentence; "misuse" is the caller's.
 
 local core = require "smtplib.core"
+local misuse = require "smtplib.misuse"
 
 local message = core.message
 
@@ -28,6 +29,9 @@ local function join(name, value)
   local separator = message.is_address(name) and ", " or separators[name:lower()]
   if not separator then return nil, "misuse", ("header '%s': string expected, got table"):format(name) end
   if value.addr ~= nil then return mailbox(value) end
+  if not misuse.is_array(value) then
+    return nil, "misuse", ("header '%s': an array without holes expected"):format(name)
+  end
   local list = {}
   for i, entry in ipairs(value) do
     local text, why, sentence = mailbox(entry)

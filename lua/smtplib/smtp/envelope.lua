@@ -114,6 +114,7 @@ end
 function envelope.check_options(given, argument, func)
   if given == nil then return end
   misuse.check(given, "table", argument, func)
+  if not misuse.is_array(given, true) then misuse.argument(argument, func, "an array without holes expected") end
   for _, text in ipairs(given) do
     misuse.check(text, "string", argument, func)
   end
@@ -167,12 +168,9 @@ local function identity(spec)
   return spec:sub(1, at) .. spec:sub(at + 1):lower()
 end
 
----Raise unless it is an array without holes, and nothing else in it: what is
----missing would not be sent, and nobody would be told.
+---Raise unless it is an array without holes, and nothing else in it.
 function envelope.check_array(list, argument, func)
-  local count = 0
-  for _ in pairs(list) do count = count + 1 end
-  if count ~= #list then misuse.argument(argument, func, "an array without holes expected") end
+  if not misuse.is_array(list) then misuse.argument(argument, func, "an array without holes expected") end
 end
 
 local function unique(list)
