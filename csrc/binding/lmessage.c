@@ -299,6 +299,17 @@ static int add_raw(lua_State *L) {
       L, smtp_message_add(m, name, name_len, value, len, SMTP_FIELD_RAW));
 }
 
+/* prepend_raw(m, name, value as it will be written, folded with CRLF) */
+static int prepend_raw(lua_State *L) {
+  smtp_message *m = check_message(L, 1);
+  size_t name_len, len;
+  const char *name = luaL_checklstring(L, 2, &name_len);
+  const char *value = luaL_checklstring(L, 3, &len);
+
+  return smtp_push_result(
+      L, smtp_message_prepend(m, name, name_len, value, len, SMTP_FIELD_RAW));
+}
+
 /* The class. */
 
 /* m.key: a method (they are the upvalue), a property, else the header field of
@@ -331,11 +342,14 @@ static const luaL_Reg scratch_metamethods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"new", new_message}, {"is", is_message},         {"data", data},
-    {"get", get},         {"get_all", get_all},       {"raw", raw},
-    {"count", count},     {"field", field},           {"add", add},
-    {"set", set},         {"replace", replace},       {"remove", remove_all},
-    {"choose", choose},   {"is_encoded", is_encoded}, {"add_raw", add_raw},
+    {"new", new_message}, {"is", is_message},
+    {"data", data},       {"get", get},
+    {"get_all", get_all}, {"raw", raw},
+    {"count", count},     {"field", field},
+    {"add", add},         {"set", set},
+    {"replace", replace}, {"remove", remove_all},
+    {"choose", choose},   {"is_encoded", is_encoded},
+    {"add_raw", add_raw}, {"prepend_raw", prepend_raw},
     {NULL, NULL},
 };
 

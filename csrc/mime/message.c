@@ -128,6 +128,19 @@ smtp_error smtp_message_put(smtp_message *m, size_t i, const char *value,
   return SMTP_OK;
 }
 
+smtp_error smtp_message_prepend(smtp_message *m, const char *name,
+                                size_t name_len, const char *value,
+                                size_t value_len, smtp_field_form form) {
+  smtp_error e = smtp_message_add(m, name, name_len, value, value_len, form);
+  smtp_field added;
+
+  if (e) return e;
+  added = m->fields[m->field_count - 1];
+  memmove(m->fields + 1, m->fields, (m->field_count - 1) * sizeof added);
+  m->fields[0] = added;
+  return SMTP_OK;
+}
+
 size_t smtp_message_remove(smtp_message *m, const char *name, size_t name_len,
                            size_t keep) {
   size_t from, to = 0, seen = 0;

@@ -85,6 +85,10 @@ const smtp_field *smtp_message_field(const smtp_message *m, const char *name);
 smtp_error smtp_message_add(smtp_message *m, const char *name, size_t name_len,
                             const char *value, size_t value_len,
                             smtp_field_form form);
+/* The same, before all others: where a trace or a signature belongs. */
+smtp_error smtp_message_prepend(smtp_message *m, const char *name,
+                                size_t name_len, const char *value,
+                                size_t value_len, smtp_field_form form);
 /* Replace the value of field `i`; its name and place stay. */
 smtp_error smtp_message_put(smtp_message *m, size_t i, const char *value,
                             size_t value_len, smtp_field_form form);
