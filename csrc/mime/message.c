@@ -1,5 +1,5 @@
-/* The tree, see message.h. A field is one block: its name, a zero, its value,
- * a zero. */
+/* The tree, see message.h. A field is one piece of memory: its name, a zero (a
+ * colon when it is raw), its value, a zero. */
 #include "mime/message.h"
 
 #include <string.h>
@@ -7,24 +7,20 @@
 #include "base/text.h"
 #include "mime/param.h"
 
-smtp_block *smtp_block_new(const char *bytes, size_t len) {
-  /* not _allocate: a body need not be zeroed before it is copied */
-  smtp_block *b = smtp_reallocate(NULL, sizeof *b + len + 1);
+static const struct {
+  const char *name, *text;
+} defects[] = {
+#define DEFECT_ROW(symbol, name, text) {name, text},
+    SMTP_DEFECTS(DEFECT_ROW)
+#undef DEFECT_ROW
+};
 
-  if (!b) return NULL;
-  b->refs = 1;
-  b->len = len;
-  if (len) memcpy(b->bytes, bytes, len);
-  return b;
+const char *smtp_defect_name(smtp_defect d) {
+  return defects[d].name;
 }
 
-smtp_block *smtp_block_keep(smtp_block *b) {
-  if (b) b->refs++;
-  return b;
-}
-
-void smtp_block_drop(smtp_block *b) {
-  if (b && --b->refs == 0) smtp_release(b);
+const char *smtp_defect_text(smtp_defect d) {
+  return defects[d].text;
 }
 
 smtp_message *smtp_message_new(void) {
@@ -37,6 +33,18 @@ smtp_message *smtp_message_new(void) {
 smtp_message *smtp_message_keep(smtp_message *m) {
   if (m) m->refs++;
   return m;
+}
+
+static void forget(smtp_block **b) {
+  smtp_block_drop(*b);
+  *b = NULL;
+}
+
+/* The body is not any more what was read. */
+static void forget_body(smtp_message *m) {
+  forget(&m->raw);
+  forget(&m->raw_body);
+  forget(&m->read_boundary);
 }
 
 /* A tree may be deep: the doomed are chained, not visited by recursion. */
@@ -57,6 +65,7 @@ void smtp_message_drop(smtp_message *m) {
       smtp_release(m->fields[i].name);
     smtp_release(m->fields);
     smtp_message_clear_body(m);
+    forget(&m->raw);
     smtp_block_drop(m->preamble);
     smtp_block_drop(m->epilogue);
     smtp_release(m);
@@ -91,6 +100,7 @@ static char *make_field(smtp_field *f, const char *name, size_t name_len,
   if (!block) return NULL;
   memcpy(block, name, name_len);
   if (value_len) memcpy(block + name_len + 1, value, value_len);
+  if (form == SMTP_FIELD_RAW) block[name_len] = ':';
   f->name = block;
   f->name_len = name_len;
   f->value = block + name_len + 1;
@@ -99,21 +109,41 @@ static char *make_field(smtp_field *f, const char *name, size_t name_len,
   return block;
 }
 
+static bool make_room(smtp_message *m) {
+  size_t room = m->field_room ? m->field_room * 2 : 8;
+  smtp_field *fields;
+
+  if (m->field_count < m->field_room) return true;
+  fields = smtp_reallocate(m->fields, room * sizeof *fields);
+  if (!fields) return false;
+  m->fields = fields;
+  m->field_room = room;
+  return true;
+}
+
 smtp_error smtp_message_add(smtp_message *m, const char *name, size_t name_len,
                             const char *value, size_t value_len,
                             smtp_field_form form) {
-  if (m->field_count == m->field_room) {
-    size_t room = m->field_room ? m->field_room * 2 : 8;
-    smtp_field *fields = smtp_reallocate(m->fields, room * sizeof *fields);
-
-    if (!fields) return SMTP_ERR_NOMEM;
-    m->fields = fields;
-    m->field_room = room;
-  }
-  if (!make_field(&m->fields[m->field_count], name, name_len, value, value_len,
-                  form))
+  if (!make_room(m) || !make_field(&m->fields[m->field_count], name, name_len,
+                                   value, value_len, form))
     return SMTP_ERR_NOMEM;
   m->field_count++;
+  forget(&m->raw);
+  return SMTP_OK;
+}
+
+smtp_error smtp_message_add_line(smtp_message *m, const char *line, size_t len,
+                                 size_t name_len, size_t colon) {
+  smtp_field *f;
+
+  if (!make_room(m)) return SMTP_ERR_NOMEM;
+  f = &m->fields[m->field_count];
+  if (!make_field(f, line, colon, line + colon + 1, len - colon - 1,
+                  SMTP_FIELD_RAW))
+    return SMTP_ERR_NOMEM;
+  f->name_len = name_len;
+  m->field_count++;
+  forget(&m->raw);
   return SMTP_OK;
 }
 
@@ -125,6 +155,7 @@ smtp_error smtp_message_put(smtp_message *m, size_t i, const char *value,
   if (!make_field(f, old, f->name_len, value, value_len, form))
     return SMTP_ERR_NOMEM;
   smtp_release(old);
+  forget(&m->raw);
   return SMTP_OK;
 }
 
@@ -155,12 +186,14 @@ size_t smtp_message_remove(smtp_message *m, const char *name, size_t name_len,
   }
   from = m->field_count - to;
   m->field_count = to;
+  if (from) forget(&m->raw);
   return from;
 }
 
 void smtp_message_clear_body(smtp_message *m) {
   size_t i;
 
+  forget_body(m);
   for (i = 0; i < m->part_count; i++)
     smtp_message_drop(m->parts[i]);
   smtp_release(m->parts);
@@ -238,6 +271,7 @@ smtp_error smtp_message_attach(smtp_message *m, smtp_message *part) {
     m->part_room = room;
   }
   m->parts[m->part_count++] = smtp_message_keep(part);
+  forget_body(m);
   return SMTP_OK;
 }
 
@@ -269,6 +303,10 @@ smtp_error smtp_message_move(smtp_message *m, smtp_message *to) {
   to->part_count = m->part_count;
   to->part_room = m->part_room;
   memcpy(to->boundary, m->boundary, sizeof to->boundary);
+  to->raw_body = m->raw_body;
+  to->read_boundary = m->read_boundary;
+  m->raw_body = m->read_boundary = NULL;
+  forget(&m->raw);
   m->content = NULL;
   m->parts = NULL;
   m->part_count = m->part_room = 0;
@@ -288,11 +326,13 @@ static smtp_error set_block(smtp_block **place, const char *s, size_t len) {
 
 smtp_error smtp_message_set_preamble(smtp_message *m, const char *s,
                                      size_t len) {
+  forget_body(m);
   return set_block(&m->preamble, s, len);
 }
 
 smtp_error smtp_message_set_epilogue(smtp_message *m, const char *s,
                                      size_t len) {
+  forget_body(m);
   return set_block(&m->epilogue, s, len);
 }
 
@@ -305,4 +345,41 @@ bool smtp_message_is(const smtp_message *m, const char *type) {
   s = smtp_param_main(f->value, f->value_len, &len);
   if (type[wanted - 1] != '/') return smtp_text_equals(s, len, type, wanted);
   return len > wanted && smtp_text_starts(s, len, type);
+}
+
+smtp_error smtp_message_set_raw(smtp_message *m, smtp_block *input,
+                                size_t start, size_t body, size_t end) {
+  forget(&m->raw);
+  forget(&m->raw_body);
+  m->raw = smtp_block_slice(input, start, end - start);
+  m->raw_body = smtp_block_slice(input, body, end - body);
+  return m->raw && m->raw_body ? SMTP_OK : SMTP_ERR_NOMEM;
+}
+
+smtp_error smtp_message_set_slice(smtp_message *m, smtp_block *input,
+                                  size_t start, size_t end) {
+  smtp_block *b = smtp_block_slice(input, start, end - start);
+
+  if (!b) return SMTP_ERR_NOMEM;
+  smtp_message_clear_body(m);
+  m->body = SMTP_BODY_BYTES;
+  m->content = b;
+  return SMTP_OK;
+}
+
+smtp_error smtp_message_set_read_boundary(smtp_message *m, const char *s,
+                                          size_t len) {
+  return set_block(&m->read_boundary, s, len);
+}
+
+bool smtp_message_has_body_as_read(const smtp_message *m) {
+  size_t i;
+
+  for (i = 0; i < m->part_count; i++)
+    if (!smtp_message_is_as_read(m->parts[i])) return false;
+  return m->raw_body;
+}
+
+bool smtp_message_is_as_read(const smtp_message *m) {
+  return m->raw && smtp_message_has_body_as_read(m);
 }
