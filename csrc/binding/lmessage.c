@@ -59,14 +59,36 @@ static int push_refusal(lua_State *L, smtp_error e, const char *name,
                            lua_pushfstring(L, "header '%s': %s", shown, why));
 }
 
-/* new() */
-static int new_message(lua_State *L) {
+smtp_message **smtp_lmessage_push_none(lua_State *L) {
   message *o = smtp_push_object(L, sizeof *o, CLASS);
 
   lua_newtable(L);
   smtp_setuservalue(L, -2);
-  o->m = smtp_message_new();
-  return o->m ? 1 : luaL_error(L, "out of memory");
+  return &o->m;
+}
+
+/* No deeper than SMTP_MESSAGE_DEPTH. */
+void smtp_lmessage_push_parts(lua_State *L) {
+  const smtp_message *m = check_message(L, -1);
+  size_t i;
+
+  if (!m->part_count) return;
+  luaL_checkstack(L, 6, "message nested too deep");
+  smtp_getuservalue(L, -1);
+  for (i = 0; i < m->part_count; i++) {
+    *smtp_lmessage_push_none(L) = smtp_message_keep(m->parts[i]);
+    smtp_lmessage_push_parts(L);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  lua_pop(L, 1);
+}
+
+/* new() */
+static int new_message(lua_State *L) {
+  smtp_message **m = smtp_lmessage_push_none(L);
+
+  *m = smtp_message_new();
+  return *m ? 1 : luaL_error(L, "out of memory");
 }
 
 static int collect_message(lua_State *L) {
@@ -327,6 +349,8 @@ static int index_message(lua_State *L) {
     return smtp_lbody_push(L, check_message(L, 1)->preamble);
   if (strcmp(name, "epilogue") == 0)
     return smtp_lbody_push(L, check_message(L, 1)->epilogue);
+  if (strcmp(name, "defects") == 0)
+    return smtp_lparser_push_defects(L, check_message(L, 1));
   return push_first(L, check_message(L, 1), name, len);
 }
 
@@ -369,5 +393,6 @@ void smtp_lmessage_open(lua_State *L) {
   lua_setfield(L, -2, "class");
   smtp_lbody_open(L);
   smtp_lwriter_open(L);
+  smtp_lparser_open(L);
   lua_setfield(L, -2, "message");
 }

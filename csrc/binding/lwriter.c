@@ -75,9 +75,9 @@ static size_t read_lengths(lua_State *L, int i, writer *o) {
   return count;
 }
 
-/* writer(m, eol, max_line, cte, utf8, drop, add, lengths), or nil,
- * name, sentence. `cte` is "8bit", "7bit" or nil: 7bit, but for what was
- * labelled otherwise by hand. */
+/* writer(m, eol, max_line, cte, utf8, drop, add, lengths, for_wire,
+ * keep_lines), or nil, name, sentence. `cte` is "8bit", "7bit" or nil: 7bit,
+ * but for what was labelled otherwise by hand. */
 static int new_writer(lua_State *L) {
   const smtp_message *m = smtp_lmessage_check(L, 1);
   smtp_extra drop[LIST_MAX], extra[LIST_MAX];
@@ -93,6 +93,8 @@ static int new_writer(lua_State *L) {
   options.allow_8bit = strcmp(cte, "8bit") == 0;
   options.only_7bit = strcmp(cte, "7bit") == 0;
   options.style.utf8 = lua_toboolean(L, 5);
+  options.for_wire = lua_toboolean(L, 9);
+  options.keep_lines = lua_toboolean(L, 10);
   options.drop = drop;
   options.drop_count = read_extras(L, 6, 1, drop);
   options.add = extra;

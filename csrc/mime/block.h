@@ -1,7 +1,7 @@
 /* Bytes that never change, shared by a message, its parts and the writers at
  * work on it, so that a body may be replaced while it is being sent. A block is
- * bytes of its own or a slice of another, which it keeps: the parts of a message
- * that was read are slices of what was read. Rests on base alone. */
+ * bytes of its own or a slice of another, which it keeps: the parts of a
+ * message that was read are slices of what was read. Rests on base alone. */
 #ifndef SMTP_MIME_BLOCK_H
 #define SMTP_MIME_BLOCK_H
 

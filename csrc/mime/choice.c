@@ -52,8 +52,8 @@ const smtp_field *smtp_choice_fixed(const smtp_message *m, bool only_7bit) {
   const smtp_field *f = smtp_message_field(m, "Content-Transfer-Encoding");
 
   if (!f || f->form == SMTP_FIELD_CHOSEN) return NULL;
-  if (only_7bit && f->form == SMTP_FIELD_TEXT &&
-      (is_value(f, "8bit") || is_value(f, "binary")))
+  if (only_7bit && (is_value(f, "8bit") || is_value(f, "binary") ||
+                    (f->form == SMTP_FIELD_RAW && is_value(f, "7bit"))))
     return NULL; /* the same bytes, so they can be encoded anew */
   return f;
 }
@@ -64,7 +64,8 @@ static bool is_composite(const smtp_message *m) {
 
 bool smtp_choice_is_verbatim(const smtp_message *m, bool only_7bit) {
   return smtp_choice_fixed(m, only_7bit) ||
-         (m->body == SMTP_BODY_BYTES && is_composite(m));
+         (m->body == SMTP_BODY_BYTES &&
+          (is_composite(m) || (m->raw_body && !only_7bit)));
 }
 
 smtp_transfer smtp_choice_transfer(const smtp_message *m, bool allow_8bit) {

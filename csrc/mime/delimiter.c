@@ -19,6 +19,23 @@ size_t smtp_delimiter_line(const char *s, size_t len, size_t at, size_t *next) {
   return end;
 }
 
+smtp_line_ends smtp_delimiter_line_ends(const char *s, size_t len) {
+  smtp_line_ends all = SMTP_LINE_ENDS_NONE, one;
+  size_t at, end, next;
+
+  for (at = 0; at < len; at = next) {
+    end = smtp_delimiter_line(s, len, at, &next);
+    if (next == end) break;
+    one = next - end == 2  ? SMTP_LINE_ENDS_CRLF
+          : s[end] == '\n' ? SMTP_LINE_ENDS_LF
+                           : SMTP_LINE_ENDS_MIXED;
+    if (all == SMTP_LINE_ENDS_NONE) all = one;
+    if (one != all) all = SMTP_LINE_ENDS_MIXED;
+    if (all == SMTP_LINE_ENDS_MIXED) break;
+  }
+  return all;
+}
+
 size_t smtp_delimiter_trim(const char *s, size_t start, size_t at) {
   bool has_lf = at > start && s[at - 1] == '\n';
 

@@ -24,6 +24,14 @@ typedef struct smtp_delimiter {
 /* The end of the line that begins at `at`, without its line end; *next is the
  * beginning of the one behind it. */
 size_t smtp_delimiter_line(const char *s, size_t len, size_t at, size_t *next);
+typedef enum smtp_line_ends {
+  SMTP_LINE_ENDS_NONE,
+  SMTP_LINE_ENDS_LF,
+  SMTP_LINE_ENDS_CRLF,
+  SMTP_LINE_ENDS_MIXED /* with each other, or with bare CRs */
+} smtp_line_ends;
+
+smtp_line_ends smtp_delimiter_line_ends(const char *s, size_t len);
 /* `at`, or what it becomes when the line end before it is left out; not less
  * than `start`. */
 size_t smtp_delimiter_trim(const char *s, size_t start, size_t at);

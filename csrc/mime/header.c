@@ -383,20 +383,20 @@ smtp_error smtp_header_write_text(smtp_buf *out, const char *name,
   return e;
 }
 
+/* The line as read, folds and all. */
 static void write_raw(smtp_buf *out, const smtp_field *field, const char *eol) {
-  size_t i;
+  const char *s = field->name, *end = field->value + field->value_len;
 
-  smtp_buf_add(out, field->name, field->name_len);
-  smtp_buf_addc(out, ':');
-  for (i = 0; i < field->value_len; i++) {
-    char c = field->value[i];
-
-    if (c == '\r' && i + 1 < field->value_len && field->value[i + 1] == '\n')
-      continue;
-    if (c == '\n')
+  if (!eol) {
+    smtp_buf_add(out, s, (size_t)(end - s));
+    return;
+  }
+  for (; s < end; s++) {
+    if (*s == '\r' && s + 1 < end && s[1] == '\n') continue;
+    if (*s == '\n' || *s == '\r')
       smtp_buf_adds(out, eol);
     else
-      smtp_buf_addc(out, c);
+      smtp_buf_addc(out, *s);
   }
   smtp_buf_adds(out, eol);
 }

@@ -19,7 +19,8 @@ typedef struct smtp_header_style {
 } smtp_header_style;
 
 /* Append `Name: value` and the line end. A raw field is appended as it was
- * read, with the style's line ends. On an error (and *why, a static phrase
+ * read, with the style's line ends; as it is and without the last of them when
+ * style->eol is NULL. On an error (and *why, a static phrase
  * that completes "header 'X': ...") `out` is as before. */
 smtp_error smtp_header_write(smtp_buf *out, const smtp_field *field,
                              const smtp_header_style *style, const char **why);

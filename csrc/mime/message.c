@@ -337,12 +337,15 @@ smtp_error smtp_message_set_epilogue(smtp_message *m, const char *s,
 }
 
 bool smtp_message_is(const smtp_message *m, const char *type) {
+  static const char message[] = "message/rfc822";
   const smtp_field *f = smtp_message_field(m, "Content-Type");
-  size_t wanted = strlen(type), len;
-  const char *s;
+  size_t wanted = strlen(type), len = sizeof message - 1;
+  const char *s = message;
 
-  if (!f) return false;
-  s = smtp_param_main(f->value, f->value_len, &len);
+  if (f)
+    s = smtp_param_main(f->value, f->value_len, &len);
+  else if (!m->in_digest)
+    return false;
   if (type[wanted - 1] != '/') return smtp_text_equals(s, len, type, wanted);
   return len > wanted && smtp_text_starts(s, len, type);
 }

@@ -96,6 +96,7 @@ typedef struct smtp_message {
   size_t field_count, field_room;
   smtp_body body;
   bool exact;          /* arrives byte for byte: no change of line ends */
+  bool in_digest;      /* without a type it is message/rfc822 */
   smtp_block *content; /* BYTES */
   struct smtp_message **parts;
   size_t part_count, part_room;
@@ -180,8 +181,9 @@ smtp_error smtp_message_set_preamble(smtp_message *m, const char *s,
 smtp_error smtp_message_set_epilogue(smtp_message *m, const char *s,
                                      size_t len);
 
-/* The header has a type, and it is `type` (zero-terminated, lower case); with a
- * slash at its end, whatever the subtype. */
+/* The header has a type (or the part gets one from the digest that it is in),
+ * and it is `type` (zero-terminated, lower case); with a slash at its end,
+ * whatever the subtype. */
 bool smtp_message_is(const smtp_message *m, const char *type);
 
 #endif

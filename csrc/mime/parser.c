@@ -130,11 +130,6 @@ static smtp_error read_header(parser *p, smtp_message *m,
 
 /* What the header says of the body. */
 
-static bool is_message_type(const smtp_message *m, const place *at) {
-  return smtp_message_is(m, "message/") ||
-         (at->in_digest && !smtp_message_field(m, "Content-Type"));
-}
-
 /* The body goes through a transfer encoding (RFC 2045 section 6.1). */
 static bool is_encoded(const smtp_message *m) {
   static const char *const plain[] = {"7bit", "8bit", "binary"};
@@ -280,26 +275,43 @@ static smtp_error read_multipart(parser *p, smtp_message *m, const place *at,
   return e;
 }
 
+/* One block of fields, and what else stands before the next blank line; the
+ * rest of the body when it is the last that may be a part. */
+static smtp_error read_block(parser *p, smtp_message *part) {
+  size_t start = p->at, body;
+  smtp_error e = read_header(p, part, NULL);
+
+  body = p->at;
+  if (part->defects & 1u << SMTP_DEFECT_NO_SEPARATOR) {
+    while (p->at < p->len) {
+      line l = look(p, p->at);
+
+      p->at = l.next;
+      if (l.start == l.end) break;
+    }
+  }
+  if (!p->left.parts) p->at = p->len;
+  if (!e) e = smtp_message_set_slice(part, p->input, body, p->at);
+  if (!e) e = smtp_message_set_raw(part, p->input, start, body, p->at);
+  return e;
+}
+
 /* Blocks of fields with blank lines between them (RFC 3464 section 2.1). */
 static smtp_error read_blocks(parser *p, smtp_message *m, const place *at) {
-  size_t start = p->at, end;
+  size_t start = p->at;
   parser whole = *p;
   smtp_error e = SMTP_OK;
 
+  if (is_full(p, m, at)) return read_leaf(p, m, at);
   seek_delimiter(&whole, at->around);
-  end = end_of(&whole, start);
   begin_parts(p, m);
-  p->len = end;
-  while (!e && p->at < end && !is_full(p, m, at)) {
-    size_t block = p->at;
+  p->len = end_of(&whole, start);
+  while (!e && p->at < p->len) {
     smtp_message *part = smtp_message_new();
 
     p->left.parts--;
-    e = part ? read_header(p, part, NULL) : SMTP_ERR_NOMEM;
-    if (!e) e = smtp_message_set_slice(part, p->input, p->at, p->at);
-    if (!e) e = smtp_message_set_raw(part, p->input, block, p->at, p->at);
+    e = part ? read_block(p, part) : SMTP_ERR_NOMEM;
     if (!e) e = smtp_message_attach(m, part);
-    if (p->at == block) p->at = look(p, p->at).next;
     smtp_message_drop(part);
   }
   p->at = whole.at;
@@ -324,7 +336,7 @@ static smtp_error read_body(parser *p, smtp_message *m, const place *at,
     note(m, SMTP_DEFECT_NO_BOUNDARY);
   } else if (smtp_message_is(m, "message/delivery-status")) {
     return read_blocks(p, m, at);
-  } else if (is_message_type(m, at) && !is_encoded(m)) {
+  } else if (smtp_message_is(m, "message/") && !is_encoded(m)) {
     return read_message(p, m, at);
   }
   return read_leaf(p, m, at);
@@ -336,6 +348,7 @@ static smtp_error read_entity(parser *p, smtp_message *m, const place *at) {
   smtp_error e = read_header(p, m, at->around);
 
   if (e) return e;
+  m->in_digest = at->in_digest;
   smtp_buf_init(&boundary);
   body = p->at;
   e = read_body(p, m, at, &boundary);
@@ -375,6 +388,7 @@ smtp_error smtp_parser_read(smtp_block *input, const smtp_parser_limits *limits,
   *m = smtp_message_new();
   if (!*m) return SMTP_ERR_NOMEM;
   if (p.left.depth > SMTP_PARSER_DEPTH) p.left.depth = SMTP_PARSER_DEPTH;
+  if (p.left.parts > SMTP_PARSER_PARTS) p.left.parts = SMTP_PARSER_PARTS;
   if (p.len) *from_len = skip_mbox_line(&p);
   e = read_entity(&p, *m, &top);
   if (e) {

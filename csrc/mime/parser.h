@@ -1,6 +1,7 @@
 /* Reading messages: any bytes make a tree (RFC 5322, 2045, 2046). Nothing is
- * refused; what is wrong is noted in the part where it is wrong (its `defects`),
- * and read as Python's email package reads it, so that both see the same parts.
+ * refused; what is wrong is noted in the part where it is wrong (its
+ * `defects`), and read as Python's email package reads it, so that both see the
+ * same parts.
  *
  * The input is held once, and the bodies are slices of it; encodings are undone
  * when somebody asks for the content. Linear in the input, no deeper than a
@@ -13,12 +14,12 @@
 /* What is beyond a limit stays as it is, a body of bytes. */
 typedef struct smtp_parser_limits {
   size_t depth;  /* of nested parts, at most SMTP_PARSER_DEPTH */
-  size_t parts;  /* in the whole message */
+  size_t parts;  /* in the whole message, at most SMTP_PARSER_PARTS */
   size_t fields; /* in the whole message */
 } smtp_parser_limits;
 
 #define SMTP_PARSER_DEPTH (SMTP_MESSAGE_DEPTH - 2)
-#define SMTP_PARSER_PARTS 10000
+#define SMTP_PARSER_PARTS 50000
 #define SMTP_PARSER_FIELDS 100000
 #define SMTP_PARSER_RANDOM 16 /* bytes */
 

@@ -16,6 +16,7 @@
 
 typedef enum smtp_segment_kind {
   SMTP_SEGMENT_READY, /* heads[start, start + len) */
+  SMTP_SEGMENT_AS_IS, /* a block */
   SMTP_SEGMENT_BLOCK, /* a block, transformed */
   SMTP_SEGMENT_FED    /* bytes from outside, transformed */
 } smtp_segment_kind;
@@ -38,7 +39,12 @@ typedef struct smtp_extra {
 typedef struct smtp_plan_options {
   smtp_header_style style;
   bool allow_8bit;
-  bool only_7bit; /* what was labelled 8bit by hand is encoded all the same */
+  bool only_7bit;  /* what was labelled 8bit by hand, or read, is encoded all
+                      the same, unless it is signed */
+  bool for_wire;   /* fields that were read with raw 8-bit bytes are encoded
+                      too, unless it is signed */
+  bool keep_lines; /* what was read keeps its line ends; style.eol is for what
+                      is added */
   const smtp_extra *drop; /* names of top fields that are left out */
   size_t drop_count;
   const smtp_extra *add; /* top fields that are added when there is none */

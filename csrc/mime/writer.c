@@ -53,7 +53,7 @@ static void begin_segment(smtp_writer *w, const smtp_segment *s) {
 }
 
 static void end_segment(smtp_writer *w, const smtp_segment *s) {
-  if (s->kind != SMTP_SEGMENT_READY)
+  if (s->kind == SMTP_SEGMENT_BLOCK || s->kind == SMTP_SEGMENT_FED)
     smtp_transform_final(&w->transform, &w->out);
   w->begun = false;
   w->at++;
@@ -72,6 +72,8 @@ static bool advance(smtp_writer *w, const smtp_segment *s) {
   if (s->kind == SMTP_SEGMENT_READY)
     smtp_buf_add(&w->out, smtp_buf_data(&w->plan.heads) + s->start + w->offset,
                  n);
+  else if (s->kind == SMTP_SEGMENT_AS_IS)
+    smtp_buf_add(&w->out, s->block->bytes + w->offset, n);
   else
     smtp_transform_update(&w->transform, &w->out, s->block->bytes + w->offset,
                           n);
@@ -146,7 +148,7 @@ bool smtp_writer_measure(const smtp_writer *w, unsigned long long *len) {
   for (i = 0; i < w->plan.count; i++) {
     const smtp_segment *s = &w->plan.segments[i];
 
-    if (s->kind == SMTP_SEGMENT_READY) {
+    if (s->kind == SMTP_SEGMENT_READY || s->kind == SMTP_SEGMENT_AS_IS) {
       *len += s->len;
     } else if (s->kind == SMTP_SEGMENT_BLOCK) {
       *len +=

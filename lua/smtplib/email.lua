@@ -158,6 +158,13 @@ email.Message = setmetatable({}, {
   __tostring = function() return "smtplib.email.Message" end,
 })
 
+local parser = require "smtplib.email.parser"
+
+email.message_from_string = parser.message_from_string
+email.message_from_bytes = parser.message_from_string
+email.message_from_file = parser.message_from_file
+email.Parser = parser.Parser
+
 setmetatable(email, {
   __index = function(_, name)
     if name == "utils" then return require "smtplib.email.utils" end

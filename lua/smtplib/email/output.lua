@@ -20,8 +20,8 @@ local function check_options(name, opts, level)
   for key in pairs(opts) do
     if not known[key] then error(("unknown option '%s'"):format(tostring(key)), level + 1) end
   end
-  if opts.eol ~= nil and opts.eol ~= "\n" and opts.eol ~= "\r\n" then
-    error("bad option 'eol' (\"\\n\" or \"\\r\\n\" expected)", level + 1)
+  if opts.eol ~= nil and opts.eol ~= "\n" and opts.eol ~= "\r\n" and opts.eol ~= "keep" then
+    error("bad option 'eol' (\"\\n\", \"\\r\\n\" or \"keep\" expected)", level + 1)
   end
   if opts.cte ~= nil and opts.cte ~= "7bit" and opts.cte ~= "8bit" then
     error("bad option 'cte' (\"7bit\" or \"8bit\" expected)", level + 1)
@@ -103,14 +103,25 @@ end
 
 local none = {}
 
+-- The line end to write, and whether what was read keeps its own. A message that
+-- was read with line ends of several kinds keeps them unless told otherwise: which
+-- of them were meant as such is not ours to say.
+local function line_end(m, eol, default)
+  if eol and eol ~= "keep" then return eol, false end
+  local read = message.line_ends(m)
+  if eol == "keep" then return read ~= "mixed" and read or default, true end
+  return default, read == "mixed"
+end
+
 -- A pull function and the writer behind it, or nil and an error table.
 local function open(m, opts, default_eol)
   local readers, lengths = {}, {}
   local ok, name, sentence = open_fed(m, readers, lengths)
   if not ok then return nil, errors.from_core(name, sentence) end
+  local eol, keep = line_end(m, opts.eol, default_eol)
   local writer
-  writer, name, sentence = message.writer(m, opts.eol or default_eol, opts.max_line or 78,
-    opts.cte, opts.utf8 or false, opts.drop or none, opts.add or none, lengths)
+  writer, name, sentence = message.writer(m, eol, opts.max_line or 78, opts.cte, opts.utf8 or false,
+    opts.drop or none, opts.add or none, lengths, opts.for_wire or false, keep)
   if not writer then return nil, errors.from_core(name, sentence) end
   return pull(writer, readers), writer
 end
@@ -132,6 +143,7 @@ function M.sending(m, opts)
   end
   local source, writer = open(m, {
     cte = opts.cte, utf8 = opts.utf8, max_line = opts.max_line, drop = opts.drop, add = add,
+    eol = "\r\n", for_wire = true,
   }, "\r\n")
   if not source then return nil, writer end
   return source, writer:measure(), writer:flags()

@@ -27,7 +27,7 @@ function methods:get_content_subtype()
 end
 
 function methods:get_default_type()
-  return message.data(self).default_type or "text/plain"
+  return message.data(self).default_type or message.in_digest(self) and "message/rfc822" or "text/plain"
 end
 
 function methods:set_default_type(default)
