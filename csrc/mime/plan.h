@@ -61,6 +61,9 @@ typedef struct smtp_plan {
   bool has_utf8; /* or in a header field */
 } smtp_plan;
 
+/* One more segment, zeroed but for its kind; NULL when there is no memory. */
+smtp_segment *smtp_plan_add(smtp_plan *plan, smtp_segment_kind kind);
+
 /* `complaint` gets a sentence when a field is refused. The plan is freed by the
  * caller in any case. */
 smtp_error smtp_plan_make(smtp_plan *p, const smtp_message *m,

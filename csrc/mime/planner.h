@@ -1,5 +1,5 @@
-/* The inside of a plan in the making, shared by plan.c (the walk), planner.c
- * (segments) and plan_header.c (header fields). */
+/* The inside of a plan in the making, shared by planner.c (the walk),
+ * planner_segment.c and planner_header.c. */
 #ifndef SMTP_MIME_PLANNER_H
 #define SMTP_MIME_PLANNER_H
 

@@ -21,7 +21,7 @@ local function check_limits(name, opts, level)
   end
   for key, value in pairs(opts) do
     if not known[key] then error(("unknown option '%s'"):format(tostring(key)), level + 1) end
-    if type(value) ~= "number" or not (value >= 1) then
+    if type(value) ~= "number" or value ~= value or value < 1 then
       error(("bad option '%s' (a number from 1 on expected)"):format(key), level + 1)
     end
   end
@@ -90,7 +90,8 @@ function M.message_from_file(file, opts)
   if kind ~= "file" and not ((kind == "table" or kind == "userdata") and file.read) then
     error(("bad argument 'file' to 'message_from_file' (open file expected, got %s)"):format(kind), 2)
   end
-  local parser = setmetatable({ parser = message.parser(), limits = check_limits("message_from_file", opts, 2) }, Parser)
+  local limited = check_limits("message_from_file", opts, 2)
+  local parser = setmetatable({ parser = message.parser(), limits = limited }, Parser)
   while true do
     local bytes, why = file:read(PIECE)
     if not bytes then
