@@ -141,13 +141,15 @@ static int in_digest(lua_State *L) {
   return 1;
 }
 
-/* line_ends(m): "\r\n", "\n" or "mixed" in what it was read from; nil when
- * there is none, or it was changed since */
+/* line_ends(m): "\r\n", "\n" or "mixed" in what is left of what it was read
+ * from; nil when there is none */
 static int line_ends(lua_State *L) {
   const smtp_message *m = smtp_lmessage_check(L, 1);
 
-  if (!smtp_message_is_as_read(m)) return 0;
-  switch (smtp_delimiter_line_ends(m->raw->bytes, m->raw->len)) {
+  const smtp_block *b = m->raw ? m->raw : m->raw_body;
+
+  if (!b) return 0;
+  switch (smtp_delimiter_line_ends(b->bytes, b->len)) {
   case SMTP_LINE_ENDS_NONE:
     return 0;
   case SMTP_LINE_ENDS_LF:

@@ -261,7 +261,8 @@ static smtp_error read_multipart(parser *p, smtp_message *m, const place *at,
   smtp_delimiter d;
   smtp_error e = SMTP_OK;
 
-  if (!smtp_delimiter_find(p->s, p->len, start, &own, &d) || d.of != &own) {
+  if (!smtp_delimiter_find(p->s, p->len, start, &own, &d) || d.of != &own ||
+      d.last) {
     note(m, SMTP_DEFECT_NO_START);
     return read_leaf(p, m, at);
   }
@@ -355,7 +356,7 @@ static smtp_error read_entity(parser *p, smtp_message *m, const place *at) {
   end = end_of(p, start);
   if (body > end) body = end;
   if (!e) e = smtp_message_set_raw(m, p->input, start, body, end);
-  if (!e && m->part_count && smtp_buf_len(&boundary))
+  if (!e && m->body == SMTP_BODY_PARTS && smtp_buf_len(&boundary))
     e = smtp_message_set_read_boundary(m, smtp_buf_data(&boundary),
                                        smtp_buf_len(&boundary));
   if (boundary.failed) e = SMTP_ERR_NOMEM;
