@@ -16,6 +16,7 @@ void smtp_lbuf_open(lua_State *L);
 void smtp_lcodec_open(lua_State *L);
 void smtp_lchild_open(lua_State *L);
 void smtp_ldate_open(lua_State *L);
+void smtp_ldkim_open(lua_State *L);
 void smtp_lengine_open(lua_State *L);
 void smtp_lenvelope_open(lua_State *L);
 void smtp_lhash_open(lua_State *L);

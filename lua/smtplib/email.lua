@@ -169,6 +169,7 @@ setmetatable(email, {
   __index = function(_, name)
     if name == "utils" then return require "smtplib.email.utils" end
     if name == "header" then return require "smtplib.email.header" end
+    if name == "dkim" then return require "smtplib.email.dkim" end
   end,
 })
 

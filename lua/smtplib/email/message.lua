@@ -6,5 +6,6 @@ require "smtplib.email.message.typing"
 require "smtplib.email.message.payload"
 require "smtplib.email.message.content"
 require "smtplib.email.message.printing"
+require "smtplib.email.dkim"
 
 return require("smtplib.core").message.methods
