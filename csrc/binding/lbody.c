@@ -1,6 +1,7 @@
 /* Bodies of messages for Lua: core.message.set_bytes, .set_parts, .attach, … */
 #include "binding/lmessage.h"
 #include "crypto/hash.h"
+#include "mime/content.h"
 
 #define BOUNDARY_RANDOM 16
 
@@ -80,6 +81,17 @@ static int body(lua_State *L) {
   return 0;
 }
 
+/* content(m) -> what a body of bytes stands for; nil for another */
+static int content(lua_State *L) {
+  smtp_message *m = smtp_lmessage_check(L, 1);
+  smtp_buf *b;
+
+  if (m->body != SMTP_BODY_BYTES) return 0;
+  b = smtp_lmessage_scratch(L);
+  smtp_content_decode(m, b);
+  return smtp_lmessage_push(L, b);
+}
+
 int smtp_lbody_push(lua_State *L, const smtp_block *b) {
   if (b)
     lua_pushlstring(L, b->bytes, b->len);
@@ -124,17 +136,12 @@ static int boundary(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"set_bytes", set_bytes},
-    {"set_fed", set_fed},
-    {"clear_body", clear_body},
-    {"set_parts", set_parts},
-    {"attach", attach},
-    {"body", body},
-    {"preamble", preamble},
-    {"epilogue", epilogue},
-    {"boundary", boundary},
-    {"move", move_content},
-    {NULL, NULL},
+    {"set_bytes", set_bytes},   {"set_fed", set_fed},
+    {"clear_body", clear_body}, {"set_parts", set_parts},
+    {"attach", attach},         {"body", body},
+    {"content", content},       {"preamble", preamble},
+    {"epilogue", epilogue},     {"boundary", boundary},
+    {"move", move_content},     {NULL, NULL},
 };
 
 void smtp_lbody_open(lua_State *L) {

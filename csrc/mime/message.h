@@ -68,7 +68,9 @@ typedef enum smtp_body {
   X(ENCODED_MULTIPART,  "InvalidMultipartContentTransferEncodingDefect",       \
     "a multipart with a transfer encoding")                                    \
   X(BASE64,             "InvalidBase64CharactersDefect",                       \
-    "malformed base64")                                                        \
+    "base64 with characters that do not belong to it")                         \
+  X(BASE64_PADDING,     "InvalidBase64PaddingDefect",                          \
+    "base64 that is cut short")                                                \
   X(QUOPRI,             "InvalidQuotedPrintableDefect",                        \
     "malformed quoted-printable")                                              \
   X(CHARSET,            "UndecodableTextDefect",                               \

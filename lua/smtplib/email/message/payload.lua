@@ -54,13 +54,6 @@ local function read_fed(m)
   end
 end
 
-local function decode_bytes(m, bytes)
-  local encoding = message.is_encoded(m) and message.get(m, "Content-Transfer-Encoding"):lower():match("^%s*([^%s;]*)")
-  if encoding == "base64" then return require("smtplib.base64").decode(bytes) or bytes end
-  if encoding == "quoted-printable" then return require("smtplib.quopri").decode(bytes) or bytes end
-  return bytes
-end
-
 --- The payload: a string, or an array of parts; `i` (from 1) gives one part.
 ---@param i integer|nil
 ---@param decode boolean|nil # undo the transfer encoding; nil for a multipart
@@ -77,7 +70,8 @@ function methods:get_payload(i, decode)
   if i ~= nil then error("get_payload: the payload is not an array of parts", 2) end
   if kind == "none" then return nil end
   if kind == "fed" then return read_fed(self) end
-  return decode and decode_bytes(self, value) or value
+  if decode then return message.content(self) end
+  return value
 end
 
 ---@return boolean
