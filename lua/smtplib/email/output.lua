@@ -113,14 +113,22 @@ local function line_end(m, eol, default)
   return default, read == "mixed"
 end
 
+-- The header that a DKIM signature covers is written as it was when it was made.
+local function style(m, opts)
+  local signed = message.data(m).signed
+  if signed and message.get(m, "DKIM-Signature") then return 78, signed.utf8 end
+  return opts.max_line or 78, opts.utf8 or false
+end
+
 -- A pull function and the writer behind it, or nil and an error table.
 local function open(m, opts, default_eol)
   local readers, lengths = {}, {}
   local ok, name, sentence = open_fed(m, readers, lengths)
   if not ok then return nil, errors.from_core(name, sentence) end
   local eol, keep = line_end(m, opts.eol, default_eol)
+  local max_line, utf8 = style(m, opts)
   local writer
-  writer, name, sentence = message.writer(m, eol, opts.max_line or 78, opts.cte, opts.utf8 or false,
+  writer, name, sentence = message.writer(m, eol, max_line, opts.cte, utf8,
     opts.drop or none, opts.add or none, lengths, opts.for_wire or false, keep)
   if not writer then return nil, errors.from_core(name, sentence) end
   return pull(writer, readers), writer

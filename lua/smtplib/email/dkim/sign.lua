@@ -181,25 +181,26 @@ local function complete(m, domain)
   return not ok and err or nil, added
 end
 
--- As it will be sent; with UTF-8 in the header where an address needs it.
+-- As it will be sent; with UTF-8 in the header only where an address needs it.
 local function open(m)
-  local source, err = m:source()
-  if source then return source end
-  source = m:source { utf8 = true }
+  local source, err = m:source { eol = "\r\n" }
+  if source then return source, false end
+  source = m:source { eol = "\r\n", utf8 = true }
   if not source then return nil, err end
-  return source
+  return source, true
 end
 
 local function read(m, signers)
-  local source, err = open(m)
-  if not source then return nil, err end
-  return reading.run(source, function(reader)
+  local source, utf8 = open(m)
+  if not source then return nil, utf8 end
+  local reader, err = reading.run(source, function(reader)
     for _, s in ipairs(signers) do
       local ok, why = reading.want(reader, s.body)
       if not ok then return nil, why end
     end
     return true
   end)
+  return reader, err or { utf8 = utf8 }
 end
 
 local function count_fields(reader)
@@ -244,9 +245,10 @@ local function make_field(s, reader, counts)
   return field .. dkim.signature(signature)
 end
 
+-- The fields, and how the header that they cover was written.
 local function make_fields(m, signers)
-  local reader, err = read(m, signers)
-  if not reader then return nil, err end
+  local reader, how = read(m, signers)
+  if not reader then return nil, how end
   local counts, fields = count_fields(reader), {}
   if counts.from ~= 1 then
     return nil, refused("header", ("the message has %s From field"):format(counts.from and "more than one" or "no"))
@@ -256,15 +258,16 @@ local function make_fields(m, signers)
     if not field then return nil, refused(name, sentence) end
     fields[i] = field
   end
-  return fields
+  return fields, how
 end
 
-local function prepend(m, fields)
+local function prepend(m, fields, how)
   for i = #fields, 1, -1 do
     local name, value = fields[i]:match("^([^:]*):(.*)$")
     local ok, why, sentence = message.prepend_raw(m, name, value)
     if not ok then return nil, refused(why, sentence) end
   end
+  message.data(m).signed = how
   return m
 end
 
@@ -283,11 +286,11 @@ function sign.sign(m, opts)
   local ok, err = check_repeatable(m)
   if not ok then return nil, err end
   local failure, added = complete(m, signers[1].domain)
-  local fields
-  if not failure then fields, failure = make_fields(m, signers) end
-  if fields then return prepend(m, fields) end
+  local fields, how
+  if not failure then fields, how = make_fields(m, signers) end
+  if fields then return prepend(m, fields, how) end
   for _, name in ipairs(added) do message.remove(m, name) end
-  return nil, failure
+  return nil, failure or how
 end
 
 return sign

@@ -183,7 +183,7 @@ end
 -- Arguments.
 
 local function source_of(raw)
-  if message.is(raw) then return raw:source() end
+  if message.is(raw) then return raw:source(message.data(raw).signed and { eol = "\r\n" } or nil) end
   if type(raw) == "function" then return raw end
   if io.type(raw) == "file" then return function() return raw:read(CHUNK) end end
   misuse.check(raw, "string", "raw", "verify")
