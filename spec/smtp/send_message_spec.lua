@@ -105,7 +105,7 @@ describe("the envelope of a message", function()
     assert.equal(1, #peer:commands())
   end)
 
-  if parsed then it("with an address that cannot be parsed is an error, nothing sent", function()
+  it("with an address that cannot be parsed is an error, nothing sent", function()
     local server, peer = greeted()
     for _, bad in ipairs { "c@d.example e@f.example", "<c@d.example", "c@", "x <c@d.example> <e@f.example>" } do
       local message = parsed("From: a@b.example\nTo: ok@d.example\nCc: " .. bad .. "\n\nx\n")
@@ -114,7 +114,7 @@ describe("the envelope of a message", function()
       assert.is_true(smtplib.is_error(err), bad)
     end
     assert.equal(1, #peer:commands())
-  end) end
+  end)
 
   it("takes options", function()
     local server, peer = greeted()
@@ -195,14 +195,47 @@ describe("the copy for the wire", function()
     assert.is_true(smtplib.SMTP().add_missing_headers)
   end)
 
-  if parsed then it("of a parsed message goes out exactly as read", function()
+  it("of a parsed message goes out exactly as read", function()
     local text = "From:   a@b.example (odd   spaces)\r\nTo: c@d.example\r\nDATE:Mon, 23 Nov 2026 20:08:22 +0000\r\n"
       .. "Message-Id:\r\n <x@y>\r\nMIME-version: 1.0\r\nX-Long: " .. ("word "):rep(60) .. "\r\nSubject: =?utf-8?q?gr=C3=BCn?=\r\n"
       .. "\r\n body  \r\n..dots\r\nFrom me\r\n"
     local server, peer = greeted({}, { add_missing_headers = false })
     assert.same({}, server:send_message(parsed(text)))
     assert.equal(text, peer.messages[1].data)
-  end) end
+  end)
+
+  it("of a parsed message has no Bcc, however it is spelt", function()
+    local text = "From: a@b.example\nBCC : x@y.example,\n\tz@y.example\nTo: c@d.example\nresent-bcc:q@y.example\n\nx\n"
+    for _, eol in ipairs { "\n", "\r\n", "\r" } do
+      local server, peer = greeted()
+      assert.same({}, server:send_message(parsed((text:gsub("\n", eol)))))
+      assert.equal(3, #peer.messages[1].to)
+      assert.is_nil(peer.messages[1].data:lower():find("y.example", 1, true))
+      assert.matches("^From: a@b%.example\r\nTo: c@d%.example\r\n", peer.messages[1].data)
+    end
+  end)
+
+  it("of a parsed message is encoded where 8BITMIME is missing, unless it is signed", function()
+    local text = "From: a@b.example\r\nTo: c@d.example\r\nDate: x\r\nMessage-ID: <x@y>\r\nMIME-Version: 1.0\r\n"
+      .. "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\ngr\195\188n\r\n"
+    local server, peer = greeted { extensions = { ["8BITMIME"] = false } }
+    local message = parsed(text)
+    assert.same({}, server:send_message(message))
+    assert.matches("\r\nContent%-Transfer%-Encoding: quoted%-printable\r\n\r\ngr=C3=BCn\r\n$", peer.messages[1].data)
+    assert.equal(text, message:as_bytes { eol = "\r\n" })
+    assert.same({}, server:send_message(parsed("DKIM-Signature: v=1\r\n" .. text)))
+    assert.equal("DKIM-Signature: v=1\r\n" .. text, peer.messages[2].data)
+    server, peer = greeted()
+    assert.same({}, server:send_message(message))
+    assert.equal(text, peer.messages[1].data)
+    assert.equal("8BITMIME", peer.messages[1].from_params.BODY)
+  end)
+
+  it("of a parsed message has its 8-bit header fields encoded", function()
+    local server, peer = greeted { extensions = { SMTPUTF8 = false } }
+    assert.same({}, server:send_message(parsed("From: a@b.example\nTo: c@d.example\nSubject: gr\252n\nX-A:  b\n\nx\n")))
+    assert.matches("\r\nSubject: =%?utf%-8%?b%?Z3LDvG4=%?=\r\nX%-A:  b\r\n", peer.messages[1].data)
+  end)
 
   it("has no mbox line", function()
     local server, peer = greeted()
