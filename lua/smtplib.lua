@@ -67,10 +67,11 @@ function smtplib.encode_base64(bytes, maxlinelen, eol)
 end
 
 -- Loaded when first asked for.
-local later = { sink = "smtplib.sink" }
+local later = { sink = "smtplib.sink", mailer = "smtplib.mailer" }
 
 return setmetatable(smtplib, {
   __index = function(_, name)
+    if name == "Mailer" then return require("smtplib.mailer").Mailer end
     return later[name] and require(later[name]) or nil
   end,
 })

@@ -1,5 +1,6 @@
-/* smtplib.core.now(): seconds on a clock that never goes back, and
- * smtplib.core.wall(): seconds since 1970 with their fractions. */
+/* smtplib.core.now(): seconds on a clock that never goes back,
+ * smtplib.core.wall(): seconds since 1970 with their fractions, and
+ * smtplib.core.sleep(seconds), which holds the whole process up. */
 #include "binding/binding.h"
 #include "os/clock.h"
 
@@ -13,9 +14,15 @@ static int wall(lua_State *L) {
   return 1;
 }
 
+static int rest(lua_State *L) {
+  smtp_clock_sleep((double)luaL_checknumber(L, 1));
+  return 0;
+}
+
 static const luaL_Reg functions[] = {
     {"now", now},
     {"wall", wall},
+    {"sleep", rest},
     {NULL, NULL},
 };
 

@@ -294,6 +294,15 @@ static int engine_awaited(lua_State *L) {
   return 1;
 }
 
+/* traffic() → round trips so far, bytes sent */
+static int engine_traffic(lua_State *L) {
+  const smtp_engine *e = smtp_to_engine(L, 1);
+
+  lua_pushinteger(L, (lua_Integer)smtp_engine_turns(e));
+  lua_pushnumber(L, (lua_Number)smtp_engine_bytes_sent(e));
+  return 2;
+}
+
 static int engine_is_closed(lua_State *L) {
   lua_pushboolean(L,
                   smtp_engine_state(smtp_to_engine(L, 1)) == SMTP_STATE_CLOSED);
@@ -358,6 +367,7 @@ static const luaL_Reg methods[] = {
     {"forget", engine_forget},
     {"awaited", engine_awaited},
     {"is_closed", engine_is_closed},
+    {"traffic", engine_traffic},
     {"may_be_delivered", engine_may_be_delivered},
     {"trace", engine_trace},
     {"take_trace", engine_take_trace},

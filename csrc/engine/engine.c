@@ -134,7 +134,7 @@ static smtp_next next_to_send(smtp_engine *e, smtp_event *event) {
   return next_on_wire(e);
 }
 
-smtp_next smtp_engine_next(smtp_engine *e, smtp_event *event) {
+static smtp_next find_next(smtp_engine *e, smtp_event *event) {
   if (e->failure != SMTP_OK) return after_failure(e);
   if (handshake_is_over(e, event)) return SMTP_NEXT_EVENT;
   if (e->failure != SMTP_OK) return after_failure(e);
@@ -144,6 +144,17 @@ smtp_next smtp_engine_next(smtp_engine *e, smtp_event *event) {
   if (smtp_session_take_event(e, event)) return SMTP_NEXT_EVENT;
   if (e->failure != SMTP_OK) return after_failure(e);
   return next_to_send(e, event);
+}
+
+smtp_next smtp_engine_next(smtp_engine *e, smtp_event *event) {
+  smtp_next next = find_next(e, event);
+
+  if (next == SMTP_NEXT_SEND) e->wrote = true;
+  if (next == SMTP_NEXT_RECEIVE && e->wrote) {
+    e->turns++;
+    e->wrote = false;
+  }
+  return next;
 }
 
 static smtp_error check_state(const smtp_engine *e, smtp_command c) {
@@ -353,6 +364,14 @@ smtp_error smtp_engine_failure(const smtp_engine *e, smtp_span *text) {
 
 bool smtp_engine_has_ended(const smtp_engine *e) {
   return e->ended;
+}
+
+unsigned smtp_engine_turns(const smtp_engine *e) {
+  return e->turns;
+}
+
+unsigned long long smtp_engine_bytes_sent(const smtp_engine *e) {
+  return e->sent;
 }
 
 bool smtp_engine_may_be_delivered(const smtp_engine *e, unsigned serial) {

@@ -149,6 +149,10 @@ smtp_command smtp_engine_awaited(const smtp_engine *e);
 smtp_error smtp_engine_failure(const smtp_engine *e, smtp_span *text);
 /* No more bytes will come. */
 bool smtp_engine_has_ended(const smtp_engine *e);
+/* Round trips so far: how often something was sent, then waited for; and bytes
+ * on the wire. */
+unsigned smtp_engine_turns(const smtp_engine *e);
+unsigned long long smtp_engine_bytes_sent(const smtp_engine *e);
 /* The server may have taken the transaction's message although no reply told
  * so: all of it, and the final dot, went out. */
 bool smtp_engine_may_be_delivered(const smtp_engine *e, unsigned serial);

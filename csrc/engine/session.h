@@ -35,6 +35,8 @@ struct smtp_engine {
   smtp_tls *tls;
   bool tls_announced;
   unsigned long long sent; /* wire bytes handed over so far */
+  unsigned turns;          /* waits that followed a write */
+  bool wrote;              /* since the last of them */
 
   smtp_reply_parser parser;
   smtp_extensions extensions;

@@ -21,6 +21,14 @@ double smtp_clock_wall(void) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+void smtp_clock_sleep(double seconds) {
+  double deadline = smtp_clock_now() + seconds;
+  int left;
+
+  while ((left = smtp_clock_milliseconds_until(deadline)) > 0)
+    (void)poll(NULL, 0, left);
+}
+
 double smtp_clock_earlier(double one, double other) {
   return one < other ? one : other;
 }

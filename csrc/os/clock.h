@@ -6,6 +6,8 @@
 double smtp_clock_now(void);
 /* Seconds since 1970, which may jump: for people, not for deadlines. */
 double smtp_clock_wall(void);
+/* Wait that long; interruptions by signals do not shorten it. */
+void smtp_clock_sleep(double seconds);
 double smtp_clock_earlier(double one, double other);
 
 /* What poll wants to hear: milliseconds until `deadline`, rounded up, at most

@@ -81,6 +81,7 @@ local function tracer_of(self)
 end
 
 local function new_transport(self)
+  if self.connected then return self.connected end
   local given = self.options.transport
   if type(given) == "function" then return options.check_transport(given(), self.class_name) end
   if type(given) == "string" then return transports.named(given) end
@@ -105,8 +106,12 @@ local function dial(self, host, port)
   end
   local timeouts = options.timeouts(self.timeout, self.class_name)
   apply_timeouts(transport, timeouts)
-  local ok, name, sentence = transport:connect(host, port,
-    { source_address = self.source_address, timeout = timeouts })
+  local ok, name, sentence = true, nil, nil
+  if transport ~= self.connected then
+    ok, name, sentence = transport:connect(host, port, { source_address = self.source_address, timeout = timeouts,
+      pool = self.pool, pool_size = self.pool and 1 })
+  end
+  self.connected = nil
   if not ok then
     transport:close()
     local err = errors.SMTPSocketError(name, sentence)
@@ -368,9 +373,11 @@ local function close_unless(self, ok, err)
   return nil, err
 end
 
--- Connect, encrypt and log in as the options say.
-local function start(self)
-  local ok, err = greet(self, self.options.host, self.options.port)
+---Connect, encrypt and log in as the options say.
+---@return true|nil ok
+---@return smtplib.Error? err
+function SMTP:begin(host, port)
+  local ok, err = greet(self, host, port)
   if ok then ok, err = self:apply_tls_option() end
   if ok then ok, err = self:apply_credentials() end
   return close_unless(self, ok, err)
@@ -419,7 +426,7 @@ local function construct(class, ...)
   local ok, err = self:take_tls_options()
   if not ok then return nil, err end
   if not given.host then return self end
-  ok, err = start(self)
+  ok, err = self:begin(given.host, given.port)
   if not ok then return nil, err end
   return self
 end
@@ -463,5 +470,6 @@ require("smtplib.smtp.tls").extend(SMTP)
 require("smtplib.smtp.login").extend(SMTP)
 require("smtplib.smtp.send").extend(SMTP)
 require("smtplib.smtp.many").extend(SMTP)
+require("smtplib.smtp.idle").extend(SMTP)
 
 return { SMTP = SMTP, SMTP_SSL = SMTP_SSL, LMTP = LMTP }

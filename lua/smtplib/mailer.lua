@@ -1,0 +1,141 @@
+-- smtplib.Mailer: the high-level sender. Keeps connections for the next message, in
+-- nginx for the next request; finds another host; tries again where that is safe.
+local attempt = require "smtplib.mailer.attempt"
+local email = require "smtplib.email"
+local headers = require "smtplib.smtp.headers"
+local jobs = require "smtplib.smtp.job"
+local misuse = require "smtplib.misuse"
+local pool = require "smtplib.mailer.pool"
+local settings = require "smtplib.mailer.settings"
+
+---@class smtplib.Mailer
+---@field metrics table # sent, refused (recipients), failed, reconnects, connections, round_trips, bytes
+local Mailer = {}
+Mailer.__index = Mailer
+Mailer.__name = "smtplib.Mailer"
+
+local send_options = { from = true, to = true, mail_options = true, rcpt_options = true }
+
+local function check_options(opts)
+  if opts == nil then return {} end
+  misuse.check(opts, "table", "options", "send")
+  for name in pairs(opts) do
+    if not send_options[name] then misuse.raise(("unknown option '%s'"):format(tostring(name))) end
+  end
+  return opts
+end
+
+-- A Message, or a table of what makes one, or an entry as of send_messages.
+local function job_of(message, opts)
+  local job, err
+  if not email.is_message(message) and type(message) == "table" then
+    if message.message ~= nil then
+      job, err = jobs.of_entry("send", message)
+      return job, err
+    end
+    message, err = email.Message(message)
+    if not message then return nil, err end
+  end
+  job, err = jobs.of_message("send", message, opts.from, opts.to, opts.mail_options, opts.rcpt_options)
+  return job, err
+end
+
+-- The job, with the fields that its message lacks: they stay the same in every
+-- attempt.
+local function prepare(self, message, opts)
+  local job, err = job_of(message, check_options(opts))
+  if not job then
+    err.delivery = err.delivery or "none"
+    return nil, err
+  end
+  local ready = email.is_message(job.message)
+  if ready then headers.wanted(self.namesake, job.message, job.utf8, job) end
+  return job
+end
+
+local function message_id(job)
+  if not email.is_message(job.message) then return nil end
+  local id = job.message:get("Message-ID")
+  for _, field in ipairs(not id and job.added or {}) do
+    if field[1] == "Message-ID" then id = field[2] end
+  end
+  return id
+end
+
+local function note(self, outcome)
+  local metrics = self.metrics
+  if not outcome then
+    metrics.failed = metrics.failed + 1
+    return
+  end
+  metrics.sent = metrics.sent + 1
+  for _ in pairs(outcome.refused) do metrics.refused = metrics.refused + 1 end
+end
+
+---Send a message: a Message, a table of what email.Message takes, or a table
+---{from=, to=, message=} with anything that sendmail sends.
+---@param message userdata|table
+---@param opts? table # from, to: the envelope; mail_options, rcpt_options
+---@return table? result # message_id, refused, reply = {code, message, enhanced_code}
+---@return smtplib.Error? err
+function Mailer:send(message, opts)
+  local job, err = prepare(self, message, opts)
+  if not job then return nil, err end
+  local outcome
+  outcome, err = attempt.send(self, job)
+  note(self, outcome)
+  if not outcome then
+    err.message_id = message_id(job)
+    return nil, err
+  end
+  return { message_id = message_id(job), refused = outcome.refused, reply = outcome.reply }
+end
+
+---How many connections are idle.
+---@return integer
+function Mailer:idle()
+  local n = 0
+  for _, target in ipairs(self.settings.targets) do n = n + self.pool:count(target.key) end
+  return n
+end
+
+---Say goodbye on all idle connections. The Mailer can be used again.
+---@return true
+function Mailer:close()
+  for _, target in ipairs(self.settings.targets) do self.pool:close(target.key) end
+  return true
+end
+
+Mailer.__close = Mailer.close
+
+function Mailer:__tostring()
+  local target = self.settings.targets[1]
+  return ("smtplib.Mailer (%s:%d)"):format(target.host, target.port)
+end
+
+-- What stands in for a server where only the options of one are asked for.
+local function namesake_of(smtp_options)
+  return {
+    add_missing_headers = smtp_options.add_missing_headers ~= false,
+    local_hostname = smtp_options.local_hostname,
+    has_extn = function() return false end,
+  }
+end
+
+---A Mailer from a URL ("smtps://me:secret@smtp.example.com") and options, or from
+---options alone; nothing is connected yet.
+---@return smtplib.Mailer
+local function new(_, ...)
+  local given = settings.collect(...)
+  return setmetatable({
+    settings = given,
+    pool = pool.new(),
+    namesake = namesake_of(given.smtp),
+    metrics = { sent = 0, refused = 0, failed = 0, reconnects = 0, connections = 0, round_trips = 0, bytes = 0 },
+  }, Mailer)
+end
+
+return {
+  Mailer = setmetatable(Mailer, { __call = new, __name = "smtplib.class",
+    __tostring = function() return "smtplib.Mailer" end }),
+}
