@@ -28,6 +28,10 @@ has() {
   command -v "$1"
 }
 
+has_in_sbin() {
+  has "$1" || test -x "/usr/sbin/$1"
+}
+
 compiles() {
   has "${CC:-cc}" && echo "#include <$1>" | "${CC:-cc}" -E - ${OPENSSL_INCDIR:+-I"$OPENSSL_INCDIR"}
 }
@@ -70,6 +74,9 @@ need_for_test() {
   need "busted" "lua-busted" lua_module busted.runner
   need "LuaRocks" "luarocks" has luarocks
   need "Python 3" "python3" has python3
+  need "dkimpy" "python3-dkim python3-nacl" /usr/bin/python3 -c "import dkim, nacl"
+  need "OpenDKIM" "opendkim" has_in_sbin opendkim
+  need "opendkim-testmsg" "opendkim-tools" has opendkim-testmsg
   need "valgrind" "valgrind" has valgrind
   need "strace" "strace" has strace
 }
