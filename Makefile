@@ -30,7 +30,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
   -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wwrite-strings
 WERROR ?=
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Icsrc $(WARNINGS) $(WERROR) $(CFLAGS) \
-  -fPIC -fvisibility=hidden $(if $(OPENSSL_INCDIR),-I$(OPENSSL_INCDIR)) $(IDN2_CFLAGS)
+  -fPIC -fvisibility=hidden $(if $(OPENSSL_INCDIR),-I$(OPENSSL_INCDIR)) $(IDN2_CFLAGS) $(ICONV_CFLAGS)
 
 # libidn2 is optional: without it a non-ASCII domain needs SMTPUTF8.
 WITH_IDN2 ?= $(shell $(PKG_CONFIG) --exists libidn2 2>/dev/null && echo yes)
@@ -43,9 +43,20 @@ UNAME := $(shell uname -s)
 ifeq ($(UNAME),Darwin)
 # Lua's own symbols come from the program that loads the module.
 NODELETE := -undefined dynamic_lookup
-LIBS_EXTRA := -liconv
+ICONV_LIBS := -liconv
 else
 NODELETE := -Wl,-z,nodelete -Wl,--as-needed
+endif
+
+# iconv is libc's (or -liconv), and optional: without it a message may be in
+# US-ASCII, UTF-8, ISO-8859-1 and Windows-1252.
+ifndef WITH_ICONV
+WITH_ICONV := $(shell printf '\043include <iconv.h>\nint main(void) { return iconv_open("", "") == 0; }\n' | \
+  $(CC) -x c - -o /dev/null $(ICONV_LIBS) 2>/dev/null && echo yes)
+endif
+ifeq ($(WITH_ICONV),yes)
+ICONV_CFLAGS := -DSMTP_HAVE_ICONV
+LIBS_EXTRA := $(ICONV_LIBS)
 endif
 LIBS = $(if $(OPENSSL_LIBDIR),-L$(OPENSSL_LIBDIR)) -lssl -lcrypto $(IDN2_LIBS) $(LIBS_EXTRA) -pthread
 
@@ -219,7 +230,7 @@ FUZZ_SECONDS ?= 10
 FUZZ_SRC := $(sort $(wildcard spec/fuzz/*_fuzz.c))
 FUZZ := $(FUZZ_SRC:spec/fuzz/%.c=build/fuzz/%)
 FUZZ_CORE := $(CORE_SRC:csrc/%.c=build/fuzz/core/%.o)
-FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE -Icsrc $(IDN2_CFLAGS) -O1 -g \
+FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE -Icsrc $(IDN2_CFLAGS) $(ICONV_CFLAGS) -O1 -g \
   -fsanitize=address,undefined -fno-sanitize-recover=all
 
 .SECONDARY: $(FUZZ_CORE)

@@ -15,6 +15,7 @@
   X(UTF8,             "utf8",             "not valid UTF-8")                   \
   X(PARAMETER,        "parameter",        "not a valid ESMTP parameter")       \
   X(ENCODING,         "encoding",         "malformed encoded data")            \
+  X(CHARSET,          "charset",          "unknown charset")                   \
   X(HEADER,           "header",           "not a valid header field")          \
   X(STATE,            "state",            "not possible in this state")        \
   /* what the server did */                                                    \

@@ -14,6 +14,7 @@ void smtp_lauth_open(lua_State *L);
 void smtp_lclock_open(lua_State *L);
 void smtp_lbuf_open(lua_State *L);
 void smtp_lcodec_open(lua_State *L);
+void smtp_lcharset_open(lua_State *L);
 void smtp_lchild_open(lua_State *L);
 void smtp_ldate_open(lua_State *L);
 void smtp_ldkim_open(lua_State *L);

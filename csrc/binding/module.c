@@ -19,6 +19,7 @@ int luaopen_smtplib_core(lua_State *L) {
   smtp_lclock_open(L);
   smtp_lbuf_open(L);
   smtp_lcodec_open(L);
+  smtp_lcharset_open(L);
   smtp_lpattern_open(L);
   smtp_ldate_open(L);
   smtp_ldkim_open(L);

@@ -147,8 +147,8 @@ end
 -- the operating system ("ECONNREFUSED"), of a socket's doing.
 local core_classes = {
   nomem = "SMTPException", argument = "SMTPException", too_long = "SMTPException", address = "SMTPException",
-  utf8 = "SMTPException", parameter = "SMTPException", encoding = "SMTPException", header = "SMTPException",
-  state = "SMTPException", phase = "SMTPException", source = "SMTPException",
+  utf8 = "SMTPException", parameter = "SMTPException", encoding = "SMTPException", charset = "SMTPException",
+  header = "SMTPException", state = "SMTPException", phase = "SMTPException", source = "SMTPException",
   closed = "SMTPServerDisconnected", unsolicited = "SMTPServerDisconnected", broken = "SMTPServerDisconnected",
   reply_malformed = "SMTPResponseException", reply_too_long = "SMTPResponseException",
   injected = "SMTPTLSError", tls_setup = "SMTPTLSError", tls_handshake = "SMTPTLSError",
