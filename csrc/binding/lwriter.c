@@ -204,7 +204,8 @@ static int set_param(lua_State *L) {
   return smtp_lmessage_push(L, b);
 }
 
-/* params(value) -> the part before them, array of names as they are spelt */
+/* params(value) -> the part before them, array of names as they are spelt,
+ * array of values as they are spelt ("" where there is none) */
 static int params(lua_State *L) {
   size_t len, main_len, pos = 0;
   const char *s = luaL_checklstring(L, 1, &len);
@@ -214,11 +215,14 @@ static int params(lua_State *L) {
 
   lua_pushlstring(L, main_text, main_len);
   lua_newtable(L);
+  lua_newtable(L);
   while (smtp_param_next(s, len, &pos, &p)) {
     lua_pushlstring(L, p.name, p.name_len);
-    lua_rawseti(L, -2, ++n);
+    lua_rawseti(L, -3, ++n);
+    lua_pushlstring(L, p.value ? p.value : "", p.value ? p.value_len : 0);
+    lua_rawseti(L, -2, n);
   }
-  return 2;
+  return 3;
 }
 
 /* is_type(s): token "/" token */
