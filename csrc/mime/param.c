@@ -213,6 +213,25 @@ bool smtp_param_get(const char *s, size_t len, const char *name,
   return n > 0;
 }
 
+bool smtp_param_boundary(const char *s, size_t len, smtp_buf *out) {
+  smtp_buf value;
+  size_t i, mark = smtp_buf_len(out), end = mark;
+
+  smtp_buf_init(&value);
+  smtp_param_get(s, len, "boundary", 8, &value);
+  for (i = 0; i < smtp_buf_len(&value); i++) {
+    char c = smtp_buf_data(&value)[i];
+
+    if (c == '\r' || c == '\n') continue;
+    smtp_buf_addc(out, c);
+    if (!is_wsp(c)) end = smtp_buf_len(out);
+  }
+  if (value.failed) out->failed = true;
+  smtp_buf_truncate(out, end);
+  smtp_buf_free(&value);
+  return end > mark;
+}
+
 void smtp_param_add(smtp_buf *out, const char *name, size_t name_len,
                     const char *value, size_t value_len) {
   size_t i;

@@ -33,6 +33,9 @@ void smtp_param_unquote(smtp_buf *out, const char *value, size_t len);
  * are). False when there is none. */
 bool smtp_param_get(const char *s, size_t len, const char *name,
                     size_t name_len, smtp_buf *out);
+/* Append the boundary that a Content-Type names, unfolded and without blanks at
+ * its end, as delimiters are compared. False when it is empty. */
+bool smtp_param_boundary(const char *s, size_t len, smtp_buf *out);
 
 /* Append the field value with one parameter replaced in its place, or appended
  * when new; `value` NULL leaves it out. Every form of the old one goes. */

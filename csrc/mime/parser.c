@@ -47,8 +47,15 @@ static bool begins_with_blank(const parser *p, size_t at) {
   return at < p->len && smtp_text_is((unsigned char)p->s[at], SMTP_TEXT_WSP);
 }
 
+/* "From " and a sender, not the field "From :". */
 static bool is_mbox_line(const parser *p, const line *l) {
-  return l->end - l->start >= 5 && memcmp(p->s + l->start, "From ", 5) == 0;
+  size_t i = l->start + 4;
+
+  if (l->end - l->start < 5 || memcmp(p->s + l->start, "From ", 5) != 0)
+    return false;
+  while (i < l->end && begins_with_blank(p, i))
+    i++;
+  return i == l->end || p->s[i] != ':';
 }
 
 /* The colon of the field that begins with the line, else its end; RFC 5322
@@ -144,27 +151,10 @@ static bool is_encoded(const smtp_message *m) {
   return len != 0;
 }
 
-/* The boundary parameter, unfolded and without blanks at its end. */
 static bool find_boundary(const smtp_message *m, smtp_buf *out) {
   const smtp_field *f = smtp_message_field(m, "Content-Type");
-  smtp_buf value;
-  size_t i, len;
 
-  smtp_buf_init(&value);
-  if (f) smtp_param_get(f->value, f->value_len, "boundary", 8, &value);
-  for (i = 0; i < smtp_buf_len(&value); i++) {
-    char c = smtp_buf_data(&value)[i];
-
-    if (c != '\r' && c != '\n') smtp_buf_addc(out, c);
-  }
-  if (value.failed) out->failed = true;
-  smtp_buf_free(&value);
-  for (len = smtp_buf_len(out); len; len--)
-    if (!smtp_text_is((unsigned char)smtp_buf_data(out)[len - 1],
-                      SMTP_TEXT_WSP))
-      break;
-  smtp_buf_truncate(out, len);
-  return len;
+  return f && smtp_param_boundary(f->value, f->value_len, out);
 }
 
 /* Bodies. Each leaves `at` at the delimiter that ends it, or at the end. */

@@ -93,6 +93,22 @@ static smtp_error plan_parts(smtp_planner *p, const smtp_place *at) {
   return e;
 }
 
+/* The header still names the boundary that cuts the body as read. */
+static bool is_cut_as_read(const smtp_message *m) {
+  smtp_buf boundary;
+  bool same;
+
+  if (!smtp_planner_is_multipart(m)) return true;
+  smtp_buf_init(&boundary);
+  smtp_planner_boundary(m, &boundary);
+  same = m->read_boundary && !boundary.failed &&
+         smtp_buf_len(&boundary) == m->read_boundary->len + 1 &&
+         memcmp(smtp_buf_data(&boundary), m->read_boundary->bytes,
+                m->read_boundary->len) == 0;
+  smtp_buf_free(&boundary);
+  return same;
+}
+
 static smtp_error plan_multipart(smtp_planner *p, smtp_place *at) {
   smtp_buf boundary;
   smtp_error e = SMTP_OK;
@@ -103,7 +119,7 @@ static smtp_error plan_multipart(smtp_planner *p, smtp_place *at) {
   at->boundary = smtp_buf_data(&boundary);
   if (boundary.failed)
     e = SMTP_ERR_NOMEM;
-  else if (!smtp_planner_is_boundary(at->boundary))
+  else if (!smtp_planner_is_boundary(at->boundary) && !is_cut_as_read(at->m))
     e = smtp_planner_complain(p, SMTP_ERR_HEADER, "Content-Type", 12,
                               "not a valid boundary");
   for (outer = at->around; outer && !e; outer = outer->around)
@@ -142,22 +158,6 @@ static smtp_error plan_body(smtp_planner *p, smtp_place *at,
 
 static bool has_8bit(const smtp_block *b) {
   return smtp_text_has_8bit(b->bytes, b->len);
-}
-
-/* The header still names the boundary that cuts the body as read. */
-static bool is_cut_as_read(const smtp_message *m) {
-  smtp_buf boundary;
-  bool same;
-
-  if (!smtp_planner_is_multipart(m)) return true;
-  smtp_buf_init(&boundary);
-  smtp_planner_boundary(m, &boundary);
-  same = m->read_boundary && !boundary.failed &&
-         smtp_buf_len(&boundary) == m->read_boundary->len + 1 &&
-         memcmp(smtp_buf_data(&boundary), m->read_boundary->bytes,
-                m->read_boundary->len) == 0;
-  smtp_buf_free(&boundary);
-  return same;
 }
 
 static smtp_transfer choose(const smtp_planner *p, const smtp_message *m) {

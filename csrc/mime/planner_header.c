@@ -100,8 +100,7 @@ bool smtp_planner_is_multipart(const smtp_message *m) {
 void smtp_planner_boundary(const smtp_message *m, smtp_buf *out) {
   const smtp_field *f = smtp_message_field(m, "Content-Type");
 
-  if (!f || !smtp_param_get(f->value, f->value_len, "boundary", 8, out) ||
-      !smtp_buf_len(out))
+  if (!f || !smtp_param_boundary(f->value, f->value_len, out))
     smtp_buf_adds(out, m->boundary);
   smtp_buf_addc(out, '\0');
 }

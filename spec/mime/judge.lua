@@ -18,7 +18,7 @@ end
 
 function take.part(list, kind)
   local parts = list[#list].parts
-  parts[#parts + 1] = { type = from_hex(kind), headers = {} }
+  parts[#parts + 1] = { type = from_hex(kind), headers = {}, raw = {}, defects = {} }
 end
 
 local function last_part(list)
@@ -36,9 +36,21 @@ function take.address(list, name, addr)
   addresses[#addresses + 1] = { from_hex(name), from_hex(addr) }
 end
 
+function take.raw(list, name, value)
+  table.insert(last_part(list).raw, { from_hex(name), from_hex(value) })
+end
+
+for _, name in ipairs { "charset", "disposition", "preamble", "epilogue" } do
+  take[name] = function(list, value) last_part(list)[name] = from_hex(value) end
+end
+
+function take.count(list, count) last_part(list).count = tonumber(count) end
 function take.filename(list, name) last_part(list).filename = from_hex(name) end
 function take.payload(list, bytes) last_part(list).payload = from_hex(bytes) end
-function take.defect(list, name) table.insert(list[#list].defects, from_hex(name)) end
+function take.defect(list, name)
+  table.insert(list[#list].defects, from_hex(name))
+  table.insert(last_part(list).defects, from_hex(name))
+end
 
 local function collect(source)
   local chunks = {}
@@ -48,21 +60,31 @@ end
 
 judge.collect = collect
 
+local function run(arguments)
+  local list = {}
+  local pipe = assert(io.popen("/usr/bin/python3 spec/mime/judge.py " .. arguments))
+  for line in pipe:lines() do
+    local kind, first, second = line:match("^(%S+) (%S+) ?(%S*)$")
+    take[kind](list, first, second)
+  end
+  pipe:close()
+  return list
+end
+
+--- The trees that Python reads in files, as they stand there.
+---@param paths string[] # without blanks
+function judge.trees(paths) return run("--trees " .. table.concat(paths, " ")) end
+
 --- What Python reads in each of the messages.
 function judge.read(messages)
-  local paths, list = {}, {}
+  local paths = {}
   for i, m in ipairs(messages) do
     paths[i] = os.tmpname()
     local file = assert(io.open(paths[i], "wb"))
     file:write(type(m) == "string" and m or collect(assert(m:source())))
     file:close()
   end
-  local pipe = assert(io.popen("/usr/bin/python3 spec/mime/judge.py " .. table.concat(paths, " ")))
-  for line in pipe:lines() do
-    local kind, first, second = line:match("^(%S+) (%S+) ?(%S*)$")
-    take[kind](list, first, second)
-  end
-  pipe:close()
+  local list = run(table.concat(paths, " "))
   for _, path in ipairs(paths) do os.remove(path) end
   return list
 end

@@ -15,7 +15,8 @@ local typing = {}
 function methods:get_content_type()
   local value = message.get(self, "Content-Type")
   if not value then return self:get_default_type() end
-  local main = message.params(value)
+  -- What follows a type without a semicolon is not part of it: comments, commas.
+  local main = message.params(value):match("^[^%s,(]*")
   return message.is_type(main) and main:lower() or "text/plain"
 end
 
