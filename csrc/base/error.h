@@ -18,6 +18,7 @@
   X(CHARSET,          "charset",          "unknown charset")                   \
   X(HEADER,           "header",           "not a valid header field")          \
   X(STATE,            "state",            "not possible in this state")        \
+  X(SMIME,            "smime",            "S/MIME failed")                     \
   /* what the server did */                                                    \
   X(CLOSED,           "closed",           "connection closed by the server")   \
   X(REPLY_MALFORMED,  "reply_malformed",  "malformed reply")                   \

@@ -27,6 +27,7 @@ void smtp_lmessage_open(lua_State *L);
 void smtp_lpattern_open(lua_State *L);
 void smtp_lpump_open(lua_State *L);
 void smtp_lselfsigned_open(lua_State *L);
+void smtp_lsmime_open(lua_State *L);
 void smtp_ltcp_open(lua_State *L);
 void smtp_ltls_open(lua_State *L);
 

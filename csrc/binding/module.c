@@ -26,6 +26,7 @@ int luaopen_smtplib_core(lua_State *L) {
   smtp_lhash_open(L);
   smtp_lmemory_open(L);
   smtp_lselfsigned_open(L);
+  smtp_lsmime_open(L);
   smtp_ltcp_open(L);
   smtp_lpump_open(L);
   smtp_llisten_open(L);

@@ -170,6 +170,7 @@ setmetatable(email, {
     if name == "utils" then return require "smtplib.email.utils" end
     if name == "header" then return require "smtplib.email.header" end
     if name == "dkim" then return require "smtplib.email.dkim" end
+    if name == "smime" then return require "smtplib.email.smime" end
   end,
 })
 

@@ -149,6 +149,7 @@ local core_classes = {
   nomem = "SMTPException", argument = "SMTPException", too_long = "SMTPException", address = "SMTPException",
   utf8 = "SMTPException", parameter = "SMTPException", encoding = "SMTPException", charset = "SMTPException",
   header = "SMTPException", state = "SMTPException", phase = "SMTPException", source = "SMTPException",
+  smime = "SMTPException",
   closed = "SMTPServerDisconnected", unsolicited = "SMTPServerDisconnected", broken = "SMTPServerDisconnected",
   reply_malformed = "SMTPResponseException", reply_too_long = "SMTPResponseException",
   injected = "SMTPTLSError", tls_setup = "SMTPTLSError", tls_handshake = "SMTPTLSError",

@@ -7,5 +7,6 @@ require "smtplib.email.message.payload"
 require "smtplib.email.message.content"
 require "smtplib.email.message.printing"
 require "smtplib.email.dkim"
+require "smtplib.email.message.smime"
 
 return require("smtplib.core").message.methods
