@@ -99,15 +99,9 @@ static bool take_mail_form(reader *r, parts *p) {
   return take_year(r, p) && take_time(r, p);
 }
 
-/* "Nov 23 20:08:22 2026", and the zone that some put before the year. */
-static bool take_ctime_form(reader *r, parts *p) {
-  p->month = take_name(r, smtp_date_months, 12);
-  return p->month && take_number(r, 2, &p->day) && take_time(r, p) &&
-         take_year(r, p);
-}
-
-/* Hours east of UTC, RFC 5322 section 4.3. The military letters were defined
- * wrongly once, so they tell nothing; nor do names that are not here. */
+/* Hours east of UTC, RFC 5322 section 4.3. The military letters were
+ * defined wrongly once, so they tell nothing; nor do names that are not here.
+ */
 static const struct {
   const char *name;
   int hours;
@@ -129,22 +123,43 @@ static bool take_zone_name(reader *r, smtp_date *date) {
   return skip_gap(r);
 }
 
-static bool take_zone(reader *r, smtp_date *date) {
-  char sign = r->at < r->len ? r->s[r->at] : 0;
-  unsigned digits;
-  bool negative = sign == '-';
+/* +hhmm, and +hh:mm as ISO 8601 has it. */
+static bool take_offset(reader *r, smtp_date *date) {
+  bool negative = r->s[r->at++] == '-';
+  size_t n = count(r, SMTP_TEXT_DIGIT);
+  unsigned hours, minutes;
 
-  date->offset = 0;
-  date->has_offset = false;
-  if (sign != '+' && sign != '-') return take_zone_name(r, date);
-  r->at++;
-  if (count(r, SMTP_TEXT_DIGIT) != 4 || !take_number(r, 4, &digits))
-    return false;
-  if (digits % 100 > 59 || digits / 100 > 23) return false;
-  date->offset = (int)(digits / 100 * 60 + digits % 100);
-  date->has_offset = !(negative && digits == 0);
+  if (n == 2) {
+    if (!take_number(r, 2, &hours) || !take_char(r, ':') ||
+        count(r, SMTP_TEXT_DIGIT) != 2 || !take_number(r, 2, &minutes))
+      return false;
+  } else {
+    if (n != 4 || !take_number(r, 4, &hours)) return false;
+    minutes = hours % 100;
+    hours /= 100;
+  }
+  if (minutes > 59 || hours > 23) return false;
+  date->offset = (int)(hours * 60 + minutes);
+  date->has_offset = !negative || date->offset;
   if (negative) date->offset = -date->offset;
   return true;
+}
+
+static bool at_sign(const reader *r) {
+  return r->at < r->len && (r->s[r->at] == '+' || r->s[r->at] == '-');
+}
+
+/* An offset, a name, or as some write "GMT+0100". */
+static bool take_zone(reader *r, smtp_date *date) {
+  if (!at_sign(r) && !take_zone_name(r, date)) return false;
+  return !at_sign(r) || date->offset || take_offset(r, date);
+}
+
+/* "Nov 23 20:08:22 2026", and the zone that some put before the year. */
+static bool take_ctime_form(reader *r, parts *p, smtp_date *date) {
+  p->month = take_name(r, smtp_date_months, 12);
+  return p->month && take_number(r, 2, &p->day) && take_time(r, p) &&
+         take_zone(r, date) && take_year(r, p);
 }
 
 /* RFC 5322 section 4.3: two digits are 2000-2049 and 1950-1999, three count
@@ -173,11 +188,14 @@ smtp_error smtp_date_parse(const char *s, size_t len, smtp_date *date) {
   parts p = {0};
   bool good = skip_gap(&r);
 
+  date->offset = 0;
+  date->has_offset = false;
   if (take_name(&r, smtp_date_weekdays, 7)) take_char(&r, ',');
   if (count(&r, SMTP_TEXT_DIGIT))
     good = good && take_mail_form(&r, &p);
   else
-    good = good && take_ctime_form(&r, &p);
-  good = good && take_zone(&r, date) && r.at == r.len && resolve(&p, date);
+    good = good && take_ctime_form(&r, &p, date);
+  if (!date->has_offset) good = good && take_zone(&r, date);
+  good = good && r.at == r.len && resolve(&p, date);
   return good ? SMTP_OK : SMTP_ERR_HEADER;
 }

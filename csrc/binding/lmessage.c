@@ -11,7 +11,6 @@
 #include "binding/lmessage.h"
 #include "mime/choice.h"
 #include "mime/header.h"
-#include "mime/word.h"
 
 #define CLASS "smtplib.email.Message"
 
@@ -128,7 +127,7 @@ static int push_value(lua_State *L, const smtp_field *f) {
     return 1;
   }
   b = smtp_lmessage_scratch(L);
-  smtp_word_decode(b, f->value, f->value_len);
+  smtp_header_decode(b, f->name, f->name_len, f->value, f->value_len);
   return smtp_lmessage_push(L, b);
 }
 
@@ -168,7 +167,7 @@ static int get_all(lua_State *L) {
 
 /* raw(m, name) -> the value as it is on the wire, folded with "\n", or nil */
 static int raw(lua_State *L) {
-  static const smtp_header_style style = {"\n", 78, false};
+  static const smtp_header_style style = {"\n", 78, false, false};
   const smtp_message *m = check_message(L, 1);
   size_t len, i, skip;
   const char *name = luaL_checklstring(L, 2, &len), *why = "";

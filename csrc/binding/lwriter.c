@@ -6,7 +6,6 @@
 #include "binding/lmessage.h"
 #include "mime/header.h"
 #include "mime/param.h"
-#include "mime/word.h"
 #include "mime/writer.h"
 
 #define CLASS "smtplib.email.writer"
@@ -76,8 +75,8 @@ static size_t read_lengths(lua_State *L, int i, writer *o) {
 }
 
 /* writer(m, eol, max_line, cte, utf8, drop, add, lengths, for_wire,
- * keep_lines), or nil, name, sentence. `cte` is "8bit", "7bit" or nil: 7bit,
- * but for what was labelled otherwise by hand. */
+ * keep_lines, twins), or nil, name, sentence. `cte` is "8bit", "7bit" or nil:
+ * 7bit, but for what was labelled otherwise by hand. */
 static int new_writer(lua_State *L) {
   const smtp_message *m = smtp_lmessage_check(L, 1);
   smtp_extra drop[LIST_MAX], extra[LIST_MAX];
@@ -95,6 +94,7 @@ static int new_writer(lua_State *L) {
   options.style.utf8 = lua_toboolean(L, 5);
   options.for_wire = lua_toboolean(L, 9);
   options.keep_lines = lua_toboolean(L, 10);
+  options.style.twins = lua_toboolean(L, 11);
   options.drop = drop;
   options.drop_count = read_extras(L, 6, 1, drop);
   options.add = extra;
@@ -252,19 +252,20 @@ static int is_address(lua_State *L) {
   return 1;
 }
 
-/* decode_text(raw) -> text in UTF-8 */
+/* decode_text(raw [, name]) -> text in UTF-8, as of a field of that name */
 static int decode_text(lua_State *L) {
-  size_t len;
+  size_t len, name_len;
   const char *s = luaL_checklstring(L, 1, &len);
+  const char *name = luaL_optlstring(L, 2, "Subject", &name_len);
   smtp_buf *b = smtp_lmessage_scratch(L);
 
-  smtp_word_decode(b, s, len);
+  smtp_header_decode(b, name, name_len, s, len);
   return smtp_lmessage_push(L, b);
 }
 
 /* encode_text(text, name) -> the value of an unfolded field of that name */
 static int encode_text(lua_State *L) {
-  smtp_header_style style = {"\n", 78, false};
+  smtp_header_style style = {"\n", 78, false, false};
   size_t len, name_len;
   const char *s = luaL_checklstring(L, 1, &len), *why = "";
   const char *name = luaL_optlstring(L, 2, "Subject", &name_len);

@@ -17,6 +17,7 @@ typedef struct smtp_fold {
   const char *eol; /* zero-terminated */
   size_t max_line; /* without the line end */
   bool utf8;       /* RFC 6532: text needs no encoding */
+  bool twins;      /* as of smtp_header_style */
   size_t column;
   bool too_long; /* sticky: a line exceeds the hard limit */
 } smtp_fold;

@@ -16,7 +16,7 @@
 typedef smtp_error write_value(smtp_fold *f, const char *s, size_t len,
                                const char **why);
 
-static write_value write_text, write_plain, write_params;
+static write_value write_text, write_plain, write_ids, write_params;
 
 /* A name that is not here is unstructured text. `Resent-X` is as `X`. */
 /* clang-format off */
@@ -40,8 +40,8 @@ static const struct {
   {"Content-Transfer-Encoding",   write_plain},
   {"Content-ID",                  write_plain},
   {"Message-ID",                  write_plain},
-  {"In-Reply-To",                 write_plain},
-  {"References",                  write_plain},
+  {"In-Reply-To",                 write_ids},
+  {"References",                  write_ids},
   {"Date",                        write_plain},
   {"MIME-Version",                write_plain},
   {"Return-Path",                 write_plain},
@@ -73,6 +73,17 @@ bool smtp_header_is_address(const char *name, size_t len) {
   return writer_of(name, len) == smtp_mailbox_write &&
          !smtp_text_equals(name, len, "Keywords", 8) &&
          !smtp_text_equals(name, len, "List-Id", 7);
+}
+
+bool smtp_header_decode(smtp_buf *out, const char *name, size_t name_len,
+                        const char *raw, size_t len) {
+  write_value *write = writer_of(name, name_len);
+
+  if (write == write_params) return smtp_param_decode(out, raw, len);
+  if (write == smtp_mailbox_write)
+    return smtp_mailbox_decode(out, raw, len,
+                               smtp_text_equals(name, name_len, "Keywords", 8));
+  return smtp_word_decode(out, raw, len);
 }
 
 bool smtp_header_is_name(const char *name, size_t len) {
@@ -157,6 +168,24 @@ static smtp_error write_plain(smtp_fold *f, const char *s, size_t len,
   return SMTP_OK;
 }
 
+/* Message ids that touch get white space between them, to fold at. */
+static smtp_error write_ids(smtp_fold *f, const char *s, size_t len,
+                            const char **why) {
+  smtp_buf spaced;
+  size_t i;
+  smtp_error e;
+
+  smtp_buf_init(&spaced);
+  for (i = 0; i < len; i++) {
+    if (i && s[i] == '<' && s[i - 1] == '>') smtp_buf_addc(&spaced, ' ');
+    smtp_buf_addc(&spaced, s[i]);
+  }
+  e = write_plain(f, smtp_buf_data(&spaced), smtp_buf_len(&spaced), why);
+  if (spaced.failed) f->out->failed = true;
+  smtp_buf_free(&spaced);
+  return e;
+}
+
 /* Parameters. */
 
 /* RFC 2231 attribute-char */
@@ -235,6 +264,17 @@ static void write_extended(smtp_fold *f, const smtp_param *p, const char *value,
   } while (len);
 }
 
+/* What RFC 2047 forbids and old readers understand: encoded-words between
+ * quotation marks. */
+static void write_twin(smtp_fold *f, const smtp_param *p, const char *value,
+                       size_t len) {
+  smtp_fold_add(f, ";", 1);
+  smtp_fold_word(f, " ", 1, p->name, p->name_len);
+  smtp_fold_add(f, "=\"", 2);
+  smtp_word_encode(f, "", 0, value, len);
+  smtp_fold_add(f, "\"", 1);
+}
+
 static bool is_printable(const char *s, size_t len) {
   return !smtp_text_has_control(s, len) && !smtp_text_has_8bit(s, len);
 }
@@ -266,6 +306,7 @@ static void write_param(smtp_fold *f, const smtp_param *p) {
       (smtp_word_must_encode(f, smtp_buf_data(&value), len) ||
        !is_printable(smtp_buf_data(&value), len) ||
        smtp_buf_len(&piece) + 2 > f->max_line)) {
+    if (f->twins && len) write_twin(f, p, smtp_buf_data(&value), len);
     write_extended(f, p, smtp_buf_data(&value), len);
   } else {
     smtp_fold_add(f, ";", 1);
@@ -361,6 +402,7 @@ smtp_error smtp_header_write_text(smtp_buf *out, const char *name,
 
   if (e) return e;
   smtp_fold_init(&f, out, style->eol, style->max_line, style->utf8);
+  f.twins = style->twins;
   smtp_fold_add(&f, name, name_len);
   smtp_fold_add(&f, ":", 1);
   value = trim(value, &value_len);
@@ -413,7 +455,7 @@ smtp_error smtp_header_write(smtp_buf *out, const smtp_field *field,
 smtp_error smtp_header_check(const char *name, size_t name_len,
                              const char *value, size_t value_len,
                              const char **why) {
-  static const smtp_header_style lenient = {"\n", 78, true};
+  static const smtp_header_style lenient = {"\n", 78, true, false};
   smtp_buf scratch;
   smtp_error e;
 

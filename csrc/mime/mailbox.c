@@ -211,9 +211,20 @@ static smtp_error write_angle(cursor *c) {
   return put_address(c, start, i + 1);
 }
 
+/* The text of a comment, escapes removed. */
+static void add_unescaped(smtp_buf *out, const char *s, size_t len) {
+  size_t i;
+
+  for (i = 0; i < len; i++) {
+    if (s[i] == '\\' && i + 1 < len) i++;
+    smtp_buf_addc(out, s[i]);
+  }
+}
+
 static smtp_error write_comment(cursor *c) {
   size_t start = c->i, i = start + 1, depth = 1;
   const char *s = c->s;
+  smtp_buf text;
 
   for (; i < c->len && depth; i++) {
     if (s[i] == '\\')
@@ -227,9 +238,13 @@ static smtp_error write_comment(cursor *c) {
   if (depth || i > c->len) return refuse(c, SMTP_ERR_HEADER, "'(' without ')'");
   c->i = i;
   if (smtp_word_must_encode(c->f, s + start, i - start)) {
+    smtp_buf_init(&text);
+    add_unescaped(&text, s + start + 1, i - start - 2);
     put(c, "(", 1);
-    put_encoded(c, s + start + 1, i - start - 2);
+    put_encoded(c, smtp_buf_data(&text), smtp_buf_len(&text));
     smtp_fold_add(c->f, ")", 1);
+    if (text.failed) c->f->out->failed = true;
+    smtp_buf_free(&text);
   } else {
     smtp_fold_words(c->f, " ", c->gap ? 1 : 0, s + start, i - start);
     c->gap = false;

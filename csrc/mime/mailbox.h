@@ -13,4 +13,12 @@
 smtp_error smtp_mailbox_write(smtp_fold *f, const char *s, size_t len,
                               const char **why);
 
+/* Append a raw field value as text in UTF-8, unfolded. Encoded-words are
+ * decoded in phrases and comments only, never in an addr-spec, and what they
+ * say is quoted where it must be: the text has the addresses that the field
+ * has, no others. `is_phrases`: a list of phrases (Keywords). Returns whether
+ * bytes were not UTF-8, and so taken for Latin-1. */
+bool smtp_mailbox_decode(smtp_buf *out, const char *raw, size_t len,
+                         bool is_phrases);
+
 #endif

@@ -1,10 +1,11 @@
-/* Parameters, see param.h. One pass per question; a value with many pieces is
- * bounded by the largest piece number that is looked for. */
+/* Parameters, see param.h. One pass per question, two for a value in pieces. */
 #include "mime/param.h"
 
 #include <string.h>
 
 #include "base/text.h"
+#include "intl/charset.h"
+#include "mime/word.h"
 
 #define PIECES 1000
 
@@ -12,25 +13,18 @@ static bool is_wsp(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* One past the quoted-string or comment that begins at `i`. */
-static size_t skip_enclosed(const char *s, size_t len, size_t i) {
-  bool comment = s[i] == '(';
-  size_t depth = 1;
-
-  for (i++; i < len && depth; i++) {
-    if (s[i] == '\\' && i + 1 < len)
-      i++;
-    else if (comment && s[i] == '(')
-      depth++;
-    else if (s[i] == (comment ? ')' : '"'))
-      depth--;
+/* One past the quoted-string that begins at `i`. */
+static size_t skip_quoted(const char *s, size_t len, size_t i) {
+  for (i++; i < len; i++) {
+    if (s[i] == '"') return i + 1;
+    if (s[i] == '\\' && i + 1 < len) i++;
   }
   return i;
 }
 
 static size_t find_semicolon(const char *s, size_t len, size_t i) {
   while (i < len && s[i] != ';')
-    i = s[i] == '"' || s[i] == '(' ? skip_enclosed(s, len, i) : i + 1;
+    i = s[i] == '"' ? skip_quoted(s, len, i) : i + 1;
   return i;
 }
 
@@ -42,9 +36,23 @@ static const char *trim(const char *s, size_t *len) {
   return s;
 }
 
+/* Leave out the comments that follow a word or quoted-string; a parenthesis
+ * within a word belongs to it: name=a(1).txt */
+static const char *cut_comment(const char *s, size_t *len) {
+  size_t i = *len && *s == '"' ? skip_quoted(s, *len, 0) : 0;
+  bool quoted = i > 0;
+
+  while (i < *len && !(s[i] == '(' && (quoted || (i && is_wsp(s[i - 1])))) &&
+         (!quoted || is_wsp(s[i])))
+    i++;
+  if (i < *len && s[i] == '(') *len = i;
+  return trim(s, len);
+}
+
 const char *smtp_param_main(const char *s, size_t len, size_t *main_len) {
   *main_len = find_semicolon(s, len, 0);
-  return trim(s, main_len);
+  s = trim(s, main_len);
+  return cut_comment(s, main_len);
 }
 
 bool smtp_param_is_type(const char *s, size_t len) {
@@ -74,8 +82,9 @@ bool smtp_param_next(const char *s, size_t len, size_t *pos, smtp_param *p) {
     if (i < end) {
       p->value_len = end - i - 1;
       p->value = trim(s + i + 1, &p->value_len);
+      p->value = cut_comment(p->value, &p->value_len);
       p->closed = !p->value_len || *p->value != '"' ||
-                  (skip_enclosed(p->value, p->value_len, 0) == p->value_len &&
+                  (skip_quoted(p->value, p->value_len, 0) == p->value_len &&
                    p->value_len > 1 && p->value[p->value_len - 1] == '"');
     }
     if (p->name_len || p->value) return true;
@@ -89,7 +98,7 @@ void smtp_param_unquote(smtp_buf *out, const char *value, size_t len) {
     smtp_buf_add(out, value, len);
     return;
   }
-  end = skip_enclosed(value, len, 0);
+  end = skip_quoted(value, len, 0);
   if (end > 1 && value[end - 1] == '"') end--;
   for (i = 1; i < end; i++) {
     if (value[i] == '\\' && i + 1 < end) i++;
@@ -103,16 +112,7 @@ static int hex(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static void add_latin1(smtp_buf *out, unsigned char c) {
-  if (c < 0x80) {
-    smtp_buf_addc(out, (char)c);
-    return;
-  }
-  smtp_buf_addc(out, (char)(0xC0 | c >> 6));
-  smtp_buf_addc(out, (char)(0x80 | (c & 0x3F)));
-}
-
-static void add_percent(smtp_buf *out, const char *s, size_t len, bool latin1) {
+static void add_percent(smtp_buf *out, const char *s, size_t len) {
   size_t i;
 
   for (i = 0; i < len; i++) {
@@ -124,93 +124,137 @@ static void add_percent(smtp_buf *out, const char *s, size_t len, bool latin1) {
       c = (unsigned char)(high * 16 + low);
       i += 2;
     }
-    if (latin1)
-      add_latin1(out, c);
-    else
-      smtp_buf_addc(out, (char)c);
+    smtp_buf_addc(out, (char)c);
   }
 }
 
-/* charset'language'text; returns whether the charset is Latin-1. */
-static bool take_charset(const char **s, size_t *len) {
+/* A value that may be in several pieces, in one charset. */
+typedef struct joined {
+  smtp_buf bytes;
+  const char *charset;
+  size_t charset_len;
+  bool is_extended;
+} joined;
+
+/* charset'language'text: leave the text. */
+static void take_charset(joined *j, const char **s, size_t *len) {
   const char *first = *len ? memchr(*s, '\'', *len) : NULL;
   size_t before = first ? (size_t)(first - *s) : 0;
   const char *second =
       first ? memchr(first + 1, '\'', *len - before - 1) : NULL;
-  bool latin1 = first && smtp_text_equals(*s, before, "iso-8859-1", 10);
 
-  if (second) {
-    *len -= (size_t)(second + 1 - *s);
-    *s = second + 1;
-  }
-  return latin1;
+  if (!second) return;
+  j->charset = *s;
+  j->charset_len = before;
+  *len -= (size_t)(second + 1 - *s);
+  *s = second + 1;
 }
 
-/* The parameter is `name` followed by `suffix`. */
-static bool has_name(const smtp_param *p, const char *name, size_t name_len,
-                     const char *suffix, size_t suffix_len) {
-  return p->name_len == name_len + suffix_len &&
-         smtp_text_equals(p->name, name_len, name, name_len) &&
-         memcmp(p->name + name_len, suffix, suffix_len) == 0;
-}
-
-static void add_extended(smtp_buf *out, const smtp_param *p, bool first,
-                         bool *latin1) {
+static void join(joined *j, const smtp_param *p, bool first, bool extended) {
   const char *s = p->value;
   size_t len = p->value_len;
 
+  if (!extended) {
+    smtp_param_unquote(&j->bytes, s, len);
+    return;
+  }
+  j->is_extended = true;
   if (len > 1 && *s == '"' && p->closed) s++, len -= 2;
-  if (first) *latin1 = take_charset(&s, &len);
-  add_percent(out, s, len, *latin1);
+  if (first) take_charset(j, &s, &len);
+  add_percent(&j->bytes, s, len);
 }
 
-/* name*N or name*N*; true when it was found. */
-static bool add_piece(const char *s, size_t len, const char *name,
-                      size_t name_len, unsigned n, bool *latin1,
-                      smtp_buf *out) {
-  char suffix[8];
-  size_t pos = 0, digits = n > 99 ? 3 : n > 9 ? 2 : 1, at = digits;
+static void finish(joined *j, smtp_buf *out) {
+  static const char unknown[] = "unknown-8bit";
+  const char *s = smtp_buf_data(&j->bytes);
+  size_t len = smtp_buf_len(&j->bytes);
+  bool replaced;
+
+  if (!j->is_extended)
+    smtp_buf_add(out, s, len);
+  else if (smtp_charset_to_utf8(out, j->charset, j->charset_len, s, len,
+                                &replaced) == SMTP_ERR_CHARSET)
+    smtp_charset_to_utf8(out, unknown, sizeof unknown - 1, s, len, &replaced);
+  if (j->bytes.failed) out->failed = true;
+  smtp_buf_free(&j->bytes);
+}
+
+/* The parameter is `name` and more, which is *rest. */
+static bool begins(const smtp_param *p, const char *name, size_t name_len,
+                   const char **rest, size_t *rest_len) {
+  if (p->name_len < name_len ||
+      !smtp_text_equals(p->name, name_len, name, name_len))
+    return false;
+  *rest = p->name + name_len;
+  *rest_len = p->name_len - name_len;
+  return true;
+}
+
+/* *N or *N*; PIECES when it is neither. */
+static unsigned piece_number(const char *s, size_t len, bool *extended) {
+  unsigned n = 0;
+  size_t i;
+
+  *extended = len > 2 && s[len - 1] == '*';
+  len -= *extended;
+  if (len < 2 || s[0] != '*') return PIECES;
+  for (i = 1; i < len && n < PIECES; i++) {
+    if (!smtp_text_is((unsigned char)s[i], SMTP_TEXT_DIGIT)) return PIECES;
+    n = n * 10 + (unsigned)(s[i] - '0');
+  }
+  return n < PIECES ? n : PIECES;
+}
+
+/* Sort the pieces by their numbers and join them up to the first gap. */
+static bool join_pieces(const char *s, size_t len, const char *name,
+                        size_t name_len, joined *j) {
+  size_t found[PIECES] = {0}, pos = 0, before = 0, rest_len;
+  const char *rest;
+  bool extended;
+  unsigned n;
   smtp_param p;
 
-  suffix[0] = '*';
-  for (; at; at--, n /= 10)
-    suffix[at] = (char)('0' + n % 10);
-  suffix[digits + 1] = '*';
-  while (smtp_param_next(s, len, &pos, &p)) {
-    if (!p.value) continue;
-    if (has_name(&p, name, name_len, suffix, digits + 1)) {
-      smtp_param_unquote(out, p.value, p.value_len);
-      return true;
-    }
-    if (has_name(&p, name, name_len, suffix, digits + 2)) {
-      add_extended(out, &p, memcmp(suffix, "*0", 2) == 0, latin1);
-      return true;
-    }
+  for (; smtp_param_next(s, len, &pos, &p); before = pos) {
+    if (!p.value || !begins(&p, name, name_len, &rest, &rest_len)) continue;
+    n = piece_number(rest, rest_len, &extended);
+    if (n < PIECES && !found[n]) found[n] = before + 1;
   }
-  return false;
+  for (n = 0; n < PIECES && found[n]; n++) {
+    pos = found[n] - 1;
+    smtp_param_next(s, len, &pos, &p);
+    piece_number(p.name + name_len, p.name_len - name_len, &extended);
+    join(j, &p, n == 0, extended);
+  }
+  return n > 0;
 }
 
 bool smtp_param_get(const char *s, size_t len, const char *name,
                     size_t name_len, smtp_buf *out) {
-  bool latin1 = false, plain = false;
-  size_t pos = 0, mark = smtp_buf_len(out);
-  unsigned n;
-  smtp_param p;
+  size_t pos = 0, rest_len;
+  joined j = {.charset = "", .charset_len = 0};
+  bool in_pieces = false, found = false;
+  smtp_param p, plain = {0};
+  const char *rest;
 
-  while (smtp_param_next(s, len, &pos, &p)) {
-    if (has_name(&p, name, name_len, "*", 1) && p.value) {
-      smtp_buf_truncate(out, mark);
-      add_extended(out, &p, true, &latin1);
-      return true;
-    }
-    if (plain || !has_name(&p, name, name_len, "", 0)) continue;
-    smtp_param_unquote(out, p.value ? p.value : "", p.value_len);
-    plain = true;
+  smtp_buf_init(&j.bytes);
+  while (!found && smtp_param_next(s, len, &pos, &p)) {
+    if (!begins(&p, name, name_len, &rest, &rest_len)) continue;
+    if (!rest_len && !plain.name) plain = p;
+    if (!rest_len || *rest != '*' || !p.value) continue;
+    in_pieces = in_pieces || rest_len > 1;
+    found = rest_len == 1;
   }
-  if (plain) return true;
-  for (n = 0; n < PIECES; n++)
-    if (!add_piece(s, len, name, name_len, n, &latin1, out)) break;
-  return n > 0;
+  if (found)
+    join(&j, &p, true, true);
+  else if (in_pieces)
+    found = join_pieces(s, len, name, name_len, &j);
+  if (!found && plain.name) {
+    smtp_param_unquote(&j.bytes, plain.value ? plain.value : "",
+                       plain.value_len);
+    found = true;
+  }
+  finish(&j, out);
+  return found;
 }
 
 bool smtp_param_boundary(const char *s, size_t len, smtp_buf *out) {
@@ -253,6 +297,15 @@ static bool is_form_of(const smtp_param *p, const char *name, size_t name_len) {
          (p->name_len == name_len || p->name[name_len] == '*');
 }
 
+/* Append the parameter as it is spelt. */
+static void copy_param(smtp_buf *out, const smtp_param *p) {
+  smtp_buf_adds(out, "; ");
+  smtp_buf_add(out, p->name, p->name_len);
+  if (!p->value) return;
+  smtp_buf_addc(out, '=');
+  smtp_buf_add(out, p->value, p->value_len);
+}
+
 void smtp_param_set(smtp_buf *out, const char *s, size_t len, const char *name,
                     size_t name_len, const char *value, size_t value_len) {
   size_t pos = 0, main_len;
@@ -267,11 +320,59 @@ void smtp_param_set(smtp_buf *out, const char *s, size_t len, const char *name,
       done = true;
       continue;
     }
-    smtp_buf_adds(out, "; ");
-    smtp_buf_add(out, p.name, p.name_len);
-    if (!p.value) continue;
-    smtp_buf_addc(out, '=');
-    smtp_buf_add(out, p.value, p.value_len);
+    copy_param(out, &p);
   }
   if (!done) smtp_param_add(out, name, name_len, value, value_len);
+}
+
+static bool has_look_alike(const char *s, size_t len) {
+  size_t i;
+
+  for (i = 0; i + 1 < len; i++)
+    if (s[i] == '=' && s[i + 1] == '?') return true;
+  return false;
+}
+
+/* Append the parameter, its value decoded if that can be done. */
+static void add_decoded(smtp_buf *out, const smtp_param *p) {
+  smtp_buf plain, text;
+
+  smtp_buf_init(&plain);
+  smtp_buf_init(&text);
+  if (p->value && p->closed) smtp_param_unquote(&plain, p->value, p->value_len);
+  if (smtp_word_is_encoded(smtp_buf_data(&plain), smtp_buf_len(&plain)))
+    smtp_word_decode(&text, smtp_buf_data(&plain), smtp_buf_len(&plain));
+  if (smtp_buf_len(&text) &&
+      !smtp_text_has_control(smtp_buf_data(&text), smtp_buf_len(&text)))
+    smtp_param_add(out, p->name, p->name_len, smtp_buf_data(&text),
+                   smtp_buf_len(&text));
+  else
+    copy_param(out, p);
+  if (plain.failed || text.failed) out->failed = true;
+  smtp_buf_free(&plain);
+  smtp_buf_free(&text);
+}
+
+bool smtp_param_decode(smtp_buf *out, const char *raw, size_t len) {
+  smtp_buf text;
+  bool odd;
+  size_t pos = 0, main_len;
+  const char *s, *main_text;
+  smtp_param p;
+
+  smtp_buf_init(&text);
+  odd = smtp_word_unfold(&text, raw, len);
+  s = smtp_buf_data(&text);
+  len = smtp_buf_len(&text);
+  if (!has_look_alike(s, len)) {
+    smtp_buf_add(out, s, len);
+  } else {
+    main_text = smtp_param_main(s, len, &main_len);
+    smtp_buf_add(out, main_text, main_len);
+    while (smtp_param_next(s, len, &pos, &p))
+      add_decoded(out, &p);
+  }
+  if (text.failed) out->failed = true;
+  smtp_buf_free(&text);
+  return odd;
 }

@@ -28,9 +28,15 @@ bool smtp_param_next(const char *s, size_t len, size_t *pos, smtp_param *p);
 /* Append the value without quotes and backslashes. */
 void smtp_param_unquote(smtp_buf *out, const char *value, size_t len);
 
-/* Append the decoded value of a parameter: plain, or RFC 2231 extended, or in
- * numbered pieces (UTF-8, US-ASCII and Latin-1; other charsets come out as they
- * are). False when there is none. */
+/* Append a raw field value as text in UTF-8, unfolded. A value that is made of
+ * encoded-words, against RFC 2047, is decoded, unless it would bring control
+ * characters. Returns whether bytes were not UTF-8, so taken for Latin-1. */
+bool smtp_param_decode(smtp_buf *out, const char *raw, size_t len);
+
+/* Append the value of a parameter in UTF-8: RFC 2231 extended, else in numbered
+ * pieces (up to the first that is missing, 1000 at most), else plain. What is
+ * in an unknown charset is taken for UTF-8 or Windows-1252. False when there is
+ * none. */
 bool smtp_param_get(const char *s, size_t len, const char *name,
                     size_t name_len, smtp_buf *out);
 /* Append the boundary that a Content-Type names, unfolded and without blanks at

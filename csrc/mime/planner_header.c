@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "mime/param.h"
-#include "mime/word.h"
 
 smtp_error smtp_planner_complain(smtp_planner *p, smtp_error e,
                                  const char *name, size_t len,
@@ -45,7 +44,7 @@ static smtp_error mend_field(smtp_planner *p, const smtp_field *f) {
   smtp_error e;
 
   smtp_buf_init(&decoded);
-  smtp_word_decode(&decoded, f->value, f->value_len);
+  smtp_header_decode(&decoded, f->name, f->name_len, f->value, f->value_len);
   text.form = SMTP_FIELD_TEXT;
   text.value = smtp_buf_data(&decoded);
   text.value_len = smtp_buf_len(&decoded);

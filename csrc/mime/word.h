@@ -14,10 +14,15 @@ bool smtp_word_must_encode(const smtp_fold *f, const char *s, size_t len);
 void smtp_word_encode(smtp_fold *f, const char *gap, size_t gap_len,
                       const char *s, size_t len);
 
-/* Append a raw field value as text in UTF-8: unfolded, encoded-words of
- * UTF-8, US-ASCII and Latin-1 decoded, white space between two of them dropped,
- * bytes that are not UTF-8 taken for Latin-1. Other charsets stay as they are.
- * Returns whether anything was not as it should be. */
+/* Append a raw field value as text in UTF-8: unfolded, encoded-words decoded
+ * and the white space between two of them dropped; bytes that are not UTF-8 are
+ * taken for Latin-1. Words that are malformed or in an unknown charset stay as
+ * they are. What is decoded may hold any character: CR and LF, too. Returns
+ * whether anything was not as it should be. */
 bool smtp_word_decode(smtp_buf *out, const char *raw, size_t len);
+/* The same, but encoded-words stay as they are. */
+bool smtp_word_unfold(smtp_buf *out, const char *raw, size_t len);
+/* Encoded-words and white space between them, and nothing else. */
+bool smtp_word_is_encoded(const char *s, size_t len);
 
 #endif

@@ -54,6 +54,35 @@ describe("format_date", function()
   end)
 end)
 
+describe("parse_date of what mail carries", function()
+  for _, case in ipairs {
+    { "Mon, 23 Nov 2026 20:08:22 Z",             1795464502, nil },
+    { "23 Nov 2026 20:08 GMT",                   1795464480, 0 },
+    { "Mon, 23 Nov 2026 20:08:22 A",             1795464502, nil },
+    { "Mon, 23 Nov 26 15:08:22 EST",             1795464502, -300 },
+    { "Mon, 23 Nov 126 15:08:22 EST",            1795464502, -300 },
+    { "Mon, 23 Nov 2026 21:08:22 +0100 (CET)",   1795464502, 60 },
+    { "Mon, 23 Nov 2026 21:08:22 +01:00",        1795464502, 60 },
+    { "Mon, 23 Nov 2026 21:08:22 GMT+0100",      1795464502, 60 },
+    { "Mon,\r\n 23 Nov 2026\r\n\t20:08:22 +0000",  1795464502, 0 },
+    { "(a (b) c) Mon (d), 23 Nov 2026 20:08:22", 1795464502, nil },
+    { "Mon Nov 23 20:08:22 2026",                1795464502, nil },
+    { "Mon Nov 23 20:08:22 UTC 2026",            1795464502, 0 },
+    { "Mon Nov 23 15:08:22 EST 2026",            1795464502, -300 },
+    { "Mon Nov 23 21:08:22 2026 +0100",          1795464502, 60 },
+    { "Monday, 23-Nov-26 20:08:22 GMT",          1795464502, 0 },
+  } do
+    it("reads " .. case[1]:gsub("%c+", " "), function()
+      assert.are.same({ case[2], case[3] }, { core.parse_date(case[1]) })
+    end)
+  end
+
+  for _, text in ipairs { "Mon, 23 Nov 2026 20:08:22 +01", "Mon, 23 Nov 2026 20:08:22 +1:00", "Mon, 23 Nov 2026 20:08:22 +0160",
+    "Mon, 23 Nov 2026 20:08:22 GMT GMT", "Mon Nov 23 20:08:22 EST 2026 EST", "Mon, 23 Nov 2026 20:08:22 +0100+0100" } do
+    it("refuses " .. text, function() assert.is_nil((core.parse_date(text))) end)
+  end
+end)
+
 describe("parse_date", function()
   it("reads back what was written, over the whole range", function()
     for seconds = -62135596800, 253402300799, 1234567891 do

@@ -73,8 +73,9 @@ describe("formataddr", function()
     { "Foo, Bar", "a@b", '"Foo, Bar" <a@b>' },
     { 'a"b', "a@b", '"a\\"b" <a@b>' },
     { "", "a@b", "a@b" },
-    { "Grüße", "a@b", "=?utf-8?b?R3LDvMOfZQ==?= <a@b>" },
-    { "=?utf-8?q?x?=", "a@b", "=?utf-8?b?PT91dGYtOD9xP3g/PQ==?= <a@b>" },
+    { "Grüße", "a@b", "Grüße <a@b>" },
+    { "Grüße, alle", "a@b", '"Grüße, alle" <a@b>' },
+    { "=?utf-8?q?x?=", "a@b", "=?utf-8?q?x?= <a@b>" },
     { "Foo", '"a b"@c', 'Foo <"a b"@c>' },
   }
   for _, case in ipairs(cases) do
@@ -85,19 +86,45 @@ describe("formataddr", function()
     end)
   end
 
+  it("can be assigned to a header field, and reads back the same", function()
+    local email = require "smtplib.email"
+    for _, name in ipairs { "Foo", "Foo, Bar", 'a"b\\', "Grüße", "Grüße, (alle)", "=?utf-8?q?x?=", " a ", "a@b", ("ü"):rep(80), "<x@y>" } do
+      local m = email.Message()
+      m["To"] = utils.formataddr { name, "a@b.example" }
+      local read = email.message_from_string(m:as_bytes())
+      assert.same({ name, "a@b.example" }, { utils.parseaddr(read["To"]) })
+    end
+  end)
+
+  it("makes encoded-words where a charset is named", function()
+    for _, case in ipairs {
+      { "Grüße", "utf-8", "=?utf-8?b?R3LDvMOfZQ==?= <a@b>" },
+      { "Grüße", "iso-8859-1", "=?iso-8859-1?b?R3L832U=?= <a@b>" },
+      { "=?utf-8?q?x?=", "utf-8", "=?utf-8?b?PT91dGYtOD9xP3g/PQ==?= <a@b>" },
+      { "Foo, Bar", "utf-8", '"Foo, Bar" <a@b>' },
+    } do
+      assert.equal(case[3], utils.formataddr({ case[1], "a@b" }, case[2]))
+      assert.equal(case[3], utils.formataddr(case[1], "a@b", case[2]))
+    end
+    refuses(utils.formataddr, { "Grüße", "a@b" }, "us-ascii")
+    refuses(utils.formataddr, { "Grüße", "a@b" }, "nope")
+  end)
+
   it("makes encoded-words of at most 75 characters, cut between characters", function()
     local base64 = require "smtplib.base64"
     local core = require "smtplib.core"
-    for _, letter in ipairs({ "ü", "例", "😀", "xü" }) do
-      local name = letter:rep(50)
-      local text = utils.formataddr({ name, "a@b" })
-      local joined = {}
-      for word in text:gmatch("=%?utf%-8%?b%?[^ ]+") do
-        assert.is_true(#word <= 75)
-        joined[#joined + 1] = base64.decode(word:match("b%?(.-)%?="))
-        assert.is_true(core.is_utf8(joined[#joined]))
+    for _, charset in ipairs { "utf-8", core.has_iconv() and "iso-2022-jp" or "utf-8" } do
+      for _, letter in ipairs { "例", "x例", charset == "utf-8" and "😀" or "例" } do
+        local name = letter:rep(50)
+        local text = utils.formataddr({ name, "a@b" }, charset)
+        local joined = {}
+        for word in text:gmatch("=%?[%w-]+%?b%?[^ ]+") do
+          assert.is_true(#word <= 75)
+          joined[#joined + 1] = core.to_utf8(base64.decode(word:match("b%?(.-)%?=")), charset)
+          assert.is_nil(joined[#joined]:find("\239\191\189"))
+        end
+        assert.are.equal(name, table.concat(joined))
       end
-      assert.are.equal(name, table.concat(joined))
     end
   end)
 
@@ -138,6 +165,28 @@ describe("formatdate and parsedate", function()
   it("refuse what is no date, and what no date can tell", function()
     refuses(utils.parsedate, "tomorrow")
     for _, time in ipairs({ 1e13, -1e13, 1 / 0, -1 / 0, 0 / 0 }) do refuses(utils.formatdate, time) end
+  end)
+end)
+
+describe("dates as tables", function()
+  it("tell a date in its own zone", function()
+    local date = utils.parsedate_tz("Mon, 23 Nov 2026 20:08:22 +0100")
+    assert.are.same({ 2026, 11, 23, 20, 8, 22, 3600 },
+      { date.year, date.month, date.day, date.hour, date.min, date.sec, date.offset })
+    assert.is_nil(utils.parsedate_to_datetime("Mon, 23 Nov 2026 20:08:22 -0000").offset)
+    refuses(utils.parsedate_tz, "tomorrow")
+  end)
+
+  it("become seconds and dates again", function()
+    for _, text in ipairs { "Mon, 23 Nov 2026 20:08:22 +0100", "Thu, 29 Feb 2024 23:59:59 -0330", "Sat, 01 Jan 2000 00:00:00 -0000" } do
+      local date = utils.parsedate_tz(text)
+      assert.are.equal(text, utils.format_datetime(date))
+      assert.are.equal((utils.parsedate(text)), utils.mktime_tz(date))
+    end
+    assert.are.equal("Mon, 23 Nov 2026 19:08:22 GMT", utils.format_datetime(utils.parsedate_tz("Mon, 23 Nov 2026 20:08:22 +0100"), true))
+    assert.are.equal(1795464502, utils.mktime_tz(utils.localtime(1795464502)))
+    refuses(utils.mktime_tz, { year = 2026, month = 2, day = 30 })
+    refuses(utils.format_datetime, {})
   end)
 end)
 

@@ -1,5 +1,6 @@
 -- Header fields as they are written: folding, encoded-words, addresses,
 -- parameters (csrc/mime/header.c, fold.c, word.c, mailbox.c, param.c).
+local core = require "smtplib.core"
 local Message = require("smtplib.email").Message
 
 -- The lines of the only field of a message.
@@ -97,6 +98,24 @@ describe("addresses in a header", function()
     end)
   end
 
+  it("write a non-ASCII domain in A-labels, unless the reader takes UTF-8", function()
+    if not core.domain_to_ascii("b\195\188cher.example") then return end
+    local value = "A <a@b\195\188cher.example>, (x) b@b\195\188cher.example"
+    assert.equal("To: A <a@xn--bcher-kva.example>, (x) b@xn--bcher-kva.example", written("To", value))
+    assert.equal("To: " .. value, written("To", value, { utf8 = true }))
+  end)
+
+  it("encode a comment without its escapes", function()
+    assert.equal("To: a@b.example (=?utf-8?b?w6kgKQ==?=)", written("To", "a@b.example (\195\169 \\))"))
+  end)
+
+  it("are folded between them, a name of many words within, 998 never exceeded", function()
+    local list = { ("word "):rep(40) .. "<a@b.example>", '"' .. ("quoted, "):rep(9) .. '" <c@d.example>',
+      ("\195\169"):rep(200) .. " <e@f.example>", "g: " .. ("h@i.example, "):rep(20) .. "j@k.example;", ("x"):rep(400) .. " <l@m.example>" }
+    local text = written("To", table.concat(list, ", "))
+    for line in text:gmatch("[^\n]+") do assert.is_true(#line <= 78, line) end
+  end)
+
   it("never put a separator into an encoded-word (CVE-2025-1795)", function()
     local list = {}
     for i = 1, 20 do list[i] = ("\195\169%d <a%d@example.com>"):format(i, i) end
@@ -133,6 +152,13 @@ describe("message ids and dates", function()
     local text = written("References", ids)
     assert.equal("References: " .. table.concat(ids, " "), (text:gsub("\n", "")))
     for line in text:gmatch("[^\n]+") do assert.is_true(#line <= 78, line) end
+  end)
+
+  it("that touch are folded, too", function()
+    local id = ("<%040d@mail.example.com>"):format(1)
+    local text = written("References", id:rep(30))
+    for line in text:gmatch("[^\n]+") do assert.is_true(#line <= 78, line) end
+    assert.equal("References: " .. id:rep(30), (text:gsub("[\n ]", ""):gsub("^References:", "References: ")))
   end)
 
   it("refuse what is not ASCII", function()
@@ -199,6 +225,21 @@ describe("parameters", function()
       assert.equal(case[2], m:get_filename())
     end)
   end
+
+  it("have a twin in encoded-words on request only, for old readers", function()
+    local email = require "smtplib.email"
+    local name = "\195\156b\195\169r " .. ("\230\151\165"):rep(40) .. ".pdf"
+    local m = Message()
+    m:add_header("Content-Disposition", "attachment", { filename = name, size = "3" })
+    assert.is_nil(m:as_bytes():find("filename=", 1, true))
+    local text = m:as_bytes { rfc2047_names = true }
+    assert.matches('filename="=%?utf%-8%?b%?[^"]+%?=";\n? filename%*0%*=utf%-8', text)
+    for line in text:gmatch("[^\n]+") do assert.is_true(#line <= 78, line) end
+    assert.equal(name, email.message_from_string(text):get_filename())
+    local only = text:gsub("filename%*%d%*=[^;\n]*;?", "")
+    assert.equal(name, email.message_from_string(only):get_filename())
+    assert.matches('size="3"', text)
+  end)
 
   it("keep the spelling that they were given", function()
     assert.equal("Content-Type: text/plain; charset=utf-8; format=flowed",

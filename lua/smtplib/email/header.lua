@@ -26,12 +26,49 @@ function header.encode(text, name)
 end
 
 --- A field's value as it was read, as text in UTF-8: unfolded, with its
---- encoded-words decoded.
+--- encoded-words decoded. With the field's name by the rules of that field: what
+--- is decoded in "To" adds no address.
 ---@param value string
+---@param name string|nil # "To"
 ---@return string
-function header.decode(value)
+function header.decode(value, name)
   check("decode", "value", value)
-  return (core.message.decode_text(value))
+  if name ~= nil then check("decode", "name", name) end
+  return (core.message.decode_text(value, name or "Subject"))
+end
+
+local WORD = "=%?([^?%s]+)%?[bBqQ]%?[^?\r\n]*%?="
+
+-- From and to where words of one charset follow one another.
+local function find_words(value, at)
+  local first, last, charset = value:find(WORD, at)
+  if not first then return nil end
+  charset = charset:match("^[^*]*"):lower()
+  while true do
+    local from, to, other = value:find("^%s*" .. WORD, last + 1)
+    if not from or other:match("^[^*]*"):lower() ~= charset then return first, last, charset end
+    last = to
+  end
+end
+
+--- The pieces of a field's value, each {text, charset}: the text in UTF-8, the
+--- charset that its encoded-words named, none where there were none. make_header
+--- puts them together again.
+---@param value string
+---@return table
+function header.decode_header(value)
+  check("decode_header", "value", value)
+  local pieces, at = {}, 1
+  while at <= #value do
+    local first, last, charset = find_words(value, at)
+    local between = value:sub(at, first and first - 1)
+    local is_gap = #pieces > 0 and pieces[#pieces][2] and first and not between:find("%S")
+    if between ~= "" and not is_gap then pieces[#pieces + 1] = { (between:gsub("[\r\n]", "")) } end
+    if not first then break end
+    pieces[#pieces + 1] = { header.decode(value:sub(first, last)), charset }
+    at = last + 1
+  end
+  return pieces
 end
 
 --- One text of pieces, each a string or {text, charset}.

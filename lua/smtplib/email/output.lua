@@ -10,7 +10,7 @@ local message = core.message
 
 local M = {}
 
-local known = { eol = true, max_line = true, cte = true, utf8 = true }
+local known = { eol = true, max_line = true, cte = true, utf8 = true, rfc2047_names = true }
 
 local function check_options(name, opts, level)
   if opts == nil then return {} end
@@ -129,7 +129,7 @@ local function open(m, opts, default_eol)
   local max_line, utf8 = style(m, opts)
   local writer
   writer, name, sentence = message.writer(m, eol, max_line, opts.cte, utf8,
-    opts.drop or none, opts.add or none, lengths, opts.for_wire or false, keep)
+    opts.drop or none, opts.add or none, lengths, opts.for_wire or false, keep, opts.rfc2047_names or false)
   if not writer then return nil, errors.from_core(name, sentence) end
   return pull(writer, readers), writer
 end

@@ -84,50 +84,71 @@ function utils.parseaddr(s)
   return list[1].name, list[1].addr
 end
 
--- UTF-8 bytes in one encoded-word: 60 characters of base64, and 12 around it.
-local WORD_BYTES = 45
+-- RFC 2047 section 2.
+local WORD_MAX = 75
 
--- Encoded-words (RFC 2047) of at most 75 characters, cut between characters.
-local function encode_words(text)
+-- The first `most` bytes of UTF-8 at `at`, less what would split a character.
+local function last_of(text, at, most)
+  local stop = math.min(at + most - 1, #text)
+  while stop < #text and text:byte(stop + 1) >= 0x80 and text:byte(stop + 1) < 0xC0 do
+    stop = stop - 1
+  end
+  return stop
+end
+
+-- Encoded-words in a charset, cut between characters.
+local function encode_words(text, charset)
+  local room = math.floor((WORD_MAX - #charset - 7) / 4) * 3
   local words, at = {}, 1
   while at <= #text do
-    local stop = math.min(at + WORD_BYTES - 1, #text)
-    while stop < #text and text:byte(stop + 1) >= 0x80 and text:byte(stop + 1) < 0xC0 do
-      stop = stop - 1
-    end
-    words[#words + 1] = "=?utf-8?b?" .. core.base64_encode(text:sub(at, stop)) .. "?="
+    local most, stop, bytes = room, nil, nil
+    repeat
+      stop = last_of(text, at, most)
+      bytes = core.from_utf8(text:sub(at, stop), charset)
+      most = stop - at
+    until #bytes <= room or most < 4
+    words[#words + 1] = "=?" .. charset .. "?b?" .. core.base64_encode(bytes) .. "?="
     at = stop + 1
   end
   return table.concat(words, " ")
 end
 
--- A name as it may stand before "<"; what looks like an encoded-word is none.
-local function encode_name(name)
+-- A name as it may stand before "<": text that a header field takes, or with a
+-- charset its encoded form.
+local function write_name(name, charset)
   if not core.is_utf8(name) then return nil, "utf8", "not valid UTF-8 in a display name" end
   local phrase, fault, sentence = core.phrase(name)
   if not phrase then return nil, fault, sentence end
-  if name:find("[\128-\255]") or name:find("=?", 1, true) then return encode_words(name) end
+  if not charset then return phrase end
+  local bytes
+  bytes, fault, sentence = core.from_utf8(name, charset)
+  if not bytes then return nil, fault, sentence end
+  if name:find("[\128-\255]") or name:find("=?", 1, true) then return encode_words(name, charset) end
   return phrase
 end
 
----`Name <addr>`, the name quoted or encoded where it must be; `addr` alone when
----the name is empty. Takes a pair, {name=, addr=}, or the two as arguments.
+---`Name <addr>` as text for a header field, the name quoted where it must be;
+---`addr` alone when the name is empty. Takes a pair, {name=, addr=}, or the two
+---as arguments. With a charset the name comes in encoded-words of it if it is
+---not ASCII, ready for the wire: a header field of a Message encodes by itself.
 ---@param pair {name: string?, addr: string}|string|nil
----@param addr? string
+---@param addr? string    the charset, when a pair comes first
+---@param charset? string "utf-8", …
 ---@return string?
 ---@return table? err
-function utils.formataddr(pair, addr)
+function utils.formataddr(pair, addr, charset)
   local name = pair
   if type(pair) == "table" then
-    name, addr = pair.name or pair[1], pair.addr or pair[2]
+    name, addr, charset = pair.name or pair[1], pair.addr or pair[2], addr
   end
   check("optional string", name, "name", "formataddr")
   check("string", addr, "addr", "formataddr")
+  check("optional string", charset, "charset", "formataddr")
   local spec, fault, sentence = core.parse_path(addr)
   if not spec then return nil, errors.from_core(fault, sentence) end
   if name == nil or name == "" then return spec end
   local phrase
-  phrase, fault, sentence = encode_name(name)
+  phrase, fault, sentence = write_name(name, charset)
   if not phrase then return nil, errors.from_core(fault, sentence) end
   return phrase .. " <" .. spec .. ">"
 end
@@ -169,6 +190,62 @@ function utils.parsedate(s)
   local seconds, offset, sentence = core.parse_date(s)
   if not seconds then return nil, errors.from_core(offset, sentence) end
   return seconds, offset and offset * 60
+end
+
+---A date in its own zone, as of os.date("*t"), and `offset`: that of the zone in
+---seconds east of UTC, nil when the date does not tell it.
+---@param s string
+---@return table?
+---@return table? err
+function utils.parsedate_tz(s)
+  check("string", s, "s", "parsedate_tz")
+  local seconds, offset, sentence = core.parse_date(s)
+  if not seconds then return nil, errors.from_core(offset, sentence) end
+  local date = os.date("!*t", seconds + (offset or 0) * 60)
+  date.isdst = nil
+  date.offset = offset and offset * 60
+  return date
+end
+utils.parsedate_to_datetime = utils.parsedate_tz
+
+---Local time as such a table.
+---@param timeval? number seconds since the epoch, default now
+---@return table
+function utils.localtime(timeval)
+  check("optional number", timeval, "timeval", "localtime")
+  local date = os.date("*t", timeval and math.floor(timeval))
+  date.offset = local_offset(timeval and math.floor(timeval) or os.time()) * 60
+  return date
+end
+
+local months = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" }
+
+---Seconds since the epoch of such a table; without `offset` it is UTC.
+---@param date table
+---@return integer?
+---@return table? err
+function utils.mktime_tz(date)
+  check("table", date, "date", "mktime_tz")
+  local text = ("%d %s %04d %02d:%02d:%02d +0000"):format(date.day or 0, months[date.month] or "?", date.year or 0,
+    date.hour or 12, date.min or 0, date.sec or 0)
+  local seconds, fault, sentence = core.parse_date(text)
+  if not seconds then return nil, errors.from_core(fault, sentence) end
+  return seconds - (date.offset or 0)
+end
+
+---Such a table as a date for a Date field.
+---@param date table
+---@param usegmt? boolean "GMT", and the time of UTC
+---@return string?
+---@return table? err
+function utils.format_datetime(date, usegmt)
+  check("table", date, "date", "format_datetime")
+  local seconds, err = utils.mktime_tz(date)
+  if not seconds then return nil, err end
+  local zone = usegmt and "gmt" or date.offset and "offset" or "unknown"
+  local text, fault, sentence = core.format_date(seconds, math.floor((date.offset or 0) / 60), zone)
+  if not text then return nil, errors.from_core(fault, sentence) end
+  return text
 end
 
 local function is_dot_atom(s)
