@@ -49,13 +49,11 @@ local explained = {
   ["type-missing-semicolon"] = { "type", "what follows the subtype is no part of it" },
   ["type-unclosed-quote"] = { "charset", "a quotation mark is no part of the value" },
   ["rfc2231-charset-missing"] = { "filename", "without a charset it is UTF-8, or else Latin-1" },
-  ["rfc2231-charset-unknown"] = { "filename", "what cannot be decoded is not guessed" },
   ["rfc2231-gap-without-first"] = { "filename", "pieces without a first one are no value" },
-  ["word-charsets"] = { "value", "charsets beyond the built-in ones" },
   ["word-folded-within"] = { "value", "an encoded-word has no blanks in it (RFC 2047 section 2)" },
   ["word-lying-charset"] = { "value", "bytes that are not in their charset are read as Latin-1" },
   ["word-malformed"] = { "value", "what is no encoded-word is text (RFC 2047 section 6.3)" },
-  ["word-unknown-charset"] = { "value", "a word in a charset that is not known stays as it is" },
+  ["word-unknown-charset"] = { "value", "a charset that is not known is taken for Latin-1" },
 }
 
 -- What Python notes of a multipart without parts says again what another defect

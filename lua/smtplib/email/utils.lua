@@ -101,7 +101,8 @@ local function encode_words(text, charset)
   local room = math.floor((WORD_MAX - #charset - 7) / 4) * 3
   local words, at = {}, 1
   while at <= #text do
-    local most, stop, bytes = room, nil, nil
+    local most = room
+    local stop, bytes
     repeat
       stop = last_of(text, at, most)
       bytes = core.from_utf8(text:sub(at, stop), charset)
