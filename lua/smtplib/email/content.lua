@@ -21,19 +21,19 @@ function M.is_content(value)
 end
 
 --- Make `value` the body of `m`. `exact`: its bytes arrive as they are; else a
---- string is text.
-function M.set_body(m, value, exact)
+--- string is text. `length`: what a function will give, in bytes.
+function M.set_body(m, value, exact, length)
   local data = message.data(m)
   for i = #data, 1, -1 do data[i] = nil end
-  data.source, data.start, data.is_spent = nil, nil, nil
+  data.source, data.start, data.is_spent, data.length = nil, nil, nil, nil
   if type(value) == "table" then
-    if value.content ~= nil then return M.set_body(m, value.content, exact) end
+    if value.content ~= nil then return M.set_body(m, value.content, exact, length) end
     data.source = { path = value.path }
     message.set_fed(m)
   elseif type(value) == "string" then
     return message.set_bytes(m, value, exact)
   else
-    data.source = value
+    data.source, data.length = value, length
     message.set_fed(m)
   end
   return true
@@ -92,7 +92,7 @@ function M.open(m)
   local source = data.source
   if type(source) == "function" then
     if data.is_spent then return nil, "source", spent end
-    return once(data, source)
+    return once(data, source), data.length
   end
   if is_file(source) then
     if not again(data, source) then return nil, "source", spent end

@@ -2,8 +2,11 @@
 -- Functions here return true, or nil, an error's name and a sentence.
 
 local core = require "smtplib.core"
+local charsets = require "smtplib.email.charsets"
 local content = require "smtplib.email.content"
 local fields = require "smtplib.email.fields"
+local flowed = require "smtplib.email.flowed"
+local transfer = require "smtplib.email.transfer"
 local types = require "smtplib.email.types"
 
 local message = core.message
@@ -33,22 +36,68 @@ function M.set(m, list)
   return true
 end
 
--- Append fields, given as {name, value} in turn, until one is refused.
-local function add_fields(m, list)
+-- Set fields, given as {name, value} in turn, until one is refused.
+local function set_fields(m, list)
   for _, field in ipairs(list) do
-    local ok, why, sentence = fields.put(message.add, m, field[1], field[2])
+    local ok, why, sentence = fields.put(message.set, m, field[1], field[2])
     if not ok then return nil, why, sentence end
   end
   return true
 end
 
---- Fields of a table of names and values, in an order that stays the same.
+--- Fields as {name, value} in turn: an array as it stands; a table of names and
+--- values in an order that stays the same.
 function M.sorted(headers)
+  if type(headers) == "table" and headers[1] ~= nil then return headers end
   local names, list = {}, {}
   for name in pairs(headers or {}) do names[#names + 1] = name end
-  table.sort(names)
+  table.sort(names, function(x, y) return tostring(x) < tostring(y) end)
   for i, name in ipairs(names) do list[i] = { name, headers[name] } end
   return list
+end
+
+local known = {
+  type = "string", maintype = "string", subtype = "string", charset = "string", params = "table", cte = "string",
+  flowed = "boolean", disposition = "string", filename = "string", cid = "string", length = "number",
+  headers = "table",
+}
+
+--- The options of content, checked, in a table of their own.
+---@return table|nil opts, string|nil complaint
+function M.options(given)
+  local opts = {}
+  for name, value in pairs(given) do
+    local kind = known[name]
+    if not kind then return nil, ("unknown option '%s'"):format(tostring(name)) end
+    if type(value) ~= kind and not (name == "filename" and value == false) then
+      return nil, ("bad option '%s' (%s expected, got %s)"):format(name, kind, type(value))
+    end
+    opts[name] = value
+  end
+  if opts.maintype and not opts.subtype then return nil, "option 'maintype' needs a 'subtype'" end
+  if opts.subtype and not opts.type then opts.type = (opts.maintype or "text") .. "/" .. opts.subtype end
+  if opts.charset then
+    opts.charset = charsets.name(opts.charset)
+    if not opts.charset then return nil, ("bad option 'charset' ('%s' is no charset)"):format(given.charset) end
+  end
+  if opts.cte then
+    opts.cte = opts.cte:lower()
+    if not transfer.is_known(opts.cte) then return nil, ("bad option 'cte' ('%s')"):format(given.cte) end
+  end
+  if opts.length and (opts.length < 0 or opts.length % 1 ~= 0) then
+    return nil, "bad option 'length' (a number of bytes expected)"
+  end
+  return opts
+end
+
+local function is_text(value, kind)
+  return type(value) == "string" and kind:lower():match("^text/") ~= nil
+end
+
+--- Text that is the body ends with a line end, as Python's does.
+function M.with_newline(value, opts)
+  if is_text(value, opts.type or "text/plain") and not value:match("\n$") then return value .. "\n" end
+  return value
 end
 
 local function description(opts)
@@ -65,45 +114,69 @@ local function description(opts)
   return list
 end
 
--- The value of Content-Type, and whether the content is text.
-local function typed(value, opts)
-  local kind = opts.type or opts.subtype and "text/" .. opts.subtype or
-    select(2, content.describe(value)) or "text/plain"
-  if not message.is_type((message.params(kind))) then
-    return nil, "header", ("header 'Content-Type': bad content type '%s'"):format(kind)
-  end
-  local text = kind:lower():match("^text/") and type(value) == "string"
-  local known = text and (not opts.exact or opts.charset or message.is_utf8(value))
-  if known and not message.param(kind, "charset") then
-    kind = message.set_param(kind, "charset", opts.charset or "utf-8")
-  end
-  for _, param in ipairs(M.sorted(opts.params)) do
+local function put_params(kind, list)
+  for _, param in ipairs(list) do
+    if type(param[1]) ~= "string" or type(param[2]) ~= "string" then
+      return nil, "misuse", "bad option 'params' (names and values are strings)"
+    end
     local changed, why, sentence = message.set_param(kind, param[1], param[2])
     if not changed then return nil, why, "header 'Content-Type': " .. sentence end
     kind = changed
   end
-  return kind, text and not opts.exact
+  return kind
+end
+
+local flowed_params = { { "format", "flowed" }, { "delsp", "no" } }
+
+-- The value of Content-Type, and text that is in its charset and shape.
+local function typed(value, opts)
+  local kind = opts.type or select(2, content.describe(value)) or "text/plain"
+  if not message.is_type((message.params(kind))) then
+    return nil, "header", ("header 'Content-Type': bad content type '%s'"):format(kind)
+  end
+  local why, sentence
+  local text = is_text(value, kind)
+  local charset = opts.charset or message.param(kind, "charset")
+  if text and charset then
+    value, why, sentence = charsets.convert(value, nil, charsets.name(charset) or charset)
+    if not value then return nil, why, sentence end
+  elseif text and (not opts.exact or message.is_utf8(value)) then
+    charset = "utf-8"
+  end
+  if charset and not message.param(kind, "charset") then kind = message.set_param(kind, "charset", charset) end
+  if opts.flowed then
+    if not text or not kind:lower():match("^text/plain") then
+      return nil, "misuse", "option 'flowed' is for text/plain"
+    end
+    value, kind = flowed.encode(value), put_params(kind, flowed_params)
+  end
+  kind, why, sentence = put_params(kind, M.sorted(opts.params))
+  if not kind then return nil, why, sentence end
+  return kind, value, text and not opts.exact
+end
+
+local function fill_content(m, value, opts)
+  local kind, shaped, text = typed(value, opts)
+  if not kind then return nil, shaped, text end
+  local ok, why, sentence = message.add(m, "Content-Type", kind)
+  if ok then ok, why, sentence = content.set_body(m, shaped, not text, opts.length) end
+  if ok and opts.cte then return transfer.apply(m, opts.cte) end
+  if ok then ok, why, sentence = message.choose(m) end
+  return ok, why, sentence
 end
 
 --- Make content (or a Message) the body of `m`, with the fields it needs.
----@param opts table # type, subtype, charset, params, filename, cid, disposition, headers; exact
+---@param opts table # as M.options gives them; exact: its bytes are kept
 function M.fill(m, value, opts)
-  local kind, text, ok, why, sentence
+  local ok, why, sentence
   if message.is(value) then
-    kind = "message/rfc822"
+    ok, why, sentence = message.add(m, "Content-Type", "message/rfc822")
+    if ok then ok, why, sentence = M.set(m, { value }) end
   else
-    kind, text, sentence = typed(value, opts)
-    if not kind then return nil, text, sentence end
-  end
-  ok, why, sentence = message.add(m, "Content-Type", kind)
-  if ok and message.is(value) then
-    ok, why, sentence = M.set(m, { value })
-  elseif ok then
-    ok, why, sentence = content.set_body(m, value, not text)
-    if ok then ok, why, sentence = message.choose(m) end
+    ok, why, sentence = fill_content(m, value, opts)
   end
   if not ok then return nil, why, sentence end
-  return add_fields(m, description(opts))
+  return set_fields(m, description(opts))
 end
 
 local ranks = { related = 1, alternative = 2, mixed = 3 }
@@ -122,13 +195,16 @@ local function move(m, to)
   for i = #from, 1, -1 do into[i], from[i] = from[i], nil end
   into.source, from.source = from.source, nil
   into.charset, from.charset = from.charset, nil
+  into.start, from.start = from.start, nil
+  into.is_spent, from.is_spent = from.is_spent, nil
+  into.length, from.length = from.length, nil
   return true
 end
 
 --- Make `m` a multipart of that subtype; what it was becomes its first part.
 function M.convert(m, subtype)
   local old = m:get_content_type():match("^multipart/(.*)$")
-  if old and (ranks[old] or 4) >= ranks[subtype] then
+  if old and (ranks[old] or 0) >= ranks[subtype] then
     return nil, "misuse", ("cannot convert %s to %s"):format(old, subtype)
   end
   local first
@@ -138,7 +214,7 @@ function M.convert(m, subtype)
     if not ok then return nil, why, sentence end
   end
   strip(m)
-  local ok, why, sentence = add_fields(m, { { "Content-Type", "multipart/" .. subtype } })
+  local ok, why, sentence = message.add(m, "Content-Type", "multipart/" .. subtype)
   if ok then ok, why, sentence = fields.add_new(m, "MIME-Version", "1.0") end
   if not ok then return nil, why, sentence end
   return M.set(m, { first })
@@ -149,8 +225,8 @@ local complete = {}
 function complete.mixed(value, opts)
   opts.exact = true
   opts.disposition = opts.disposition or "attachment"
-  opts.filename = opts.filename or content.describe(value)
-  if opts.type or opts.subtype then return end
+  if opts.filename == nil then opts.filename = content.describe(value) end
+  if opts.type then return end
   if opts.filename then
     opts.type = types.guess(opts.filename)
   elseif type(value) ~= "string" then
@@ -171,7 +247,7 @@ function M.part(subtype, value, given)
   local opts, part = {}, message.new()
   for key, option in pairs(given) do opts[key] = option end
   complete[subtype](value, opts)
-  if subtype == "alternative" and type(value) == "string" and not value:match("\n$") then value = value .. "\n" end
+  if subtype == "alternative" then value = M.with_newline(value, opts) end
   local ok, why, sentence = M.fill(part, value, opts)
   if not ok then return nil, why, sentence end
   return part

@@ -2,10 +2,12 @@
 -- that it needs, parts beside it, containers made as they are needed.
 
 local core = require "smtplib.core"
+local charsets = require "smtplib.email.charsets"
 local check = require "smtplib.email.check"
 local content = require "smtplib.email.content"
 local fields = require "smtplib.email.fields"
 local parts = require "smtplib.email.parts"
+local typing = require "smtplib.email.message.typing"
 
 local message = core.message
 local methods = message.methods
@@ -25,56 +27,88 @@ function methods:clear()
   methods.set_payload(self, nil)
 end
 
-local content_options = {
-  type = true, subtype = true, charset = true, filename = true, cid = true, disposition = true,
-  headers = true, params = true,
-}
-
-local function check_content(name, value, opts, level)
+-- The options, checked, with those that are shorter ways to say `type` resolved.
+local function options_of(name, value, given, level)
   if not message.is(value) and not content.is_content(value) then
     fail(name, "content", "string, Message, {path=} or source", value, level + 1)
   end
-  for key in pairs(opts) do
-    if not content_options[key] then error(("unknown option '%s'"):format(tostring(key)), level + 1) end
-  end
+  if type(given) == "string" then given = { [given:find("/", 1, true) and "type" or "subtype"] = given } end
+  if given ~= nil and type(given) ~= "table" then fail(name, "opts", "table", given, level + 1) end
+  local opts, why = parts.options(given or {})
+  if not opts then error(why, level + 1) end
+  return opts
 end
 
+---@class smtplib.email.ContentOptions
+---@field type string|nil # "text/html"; else by the file name, else text/plain
+---@field maintype string|nil # with subtype, instead of type
+---@field subtype string|nil # of text, unless there is a maintype
+---@field charset string|nil # text is converted to it; utf-8
+---@field params table<string, string>|nil # further parameters of Content-Type
+---@field cte string|nil # "7bit", "8bit", "quoted-printable", "base64": instead of the best one
+---@field flowed boolean|nil # format=flowed (RFC 3676)
+---@field disposition string|nil # "attachment" or "inline"
+---@field filename string|nil
+---@field cid string|nil # Content-ID, with or without its brackets
+---@field length integer|nil # bytes that a function source will give
+---@field headers table<string, string>|nil # further fields
+
 --- Replace the payload by text (or other content) with the fields it needs.
----@param value string|table|function
----@param opts table|nil # type, subtype, charset, filename, cid, disposition, headers, params
+---@param value string|userdata|table|function
+---@param opts smtplib.email.ContentOptions|string|nil # or a subtype of text, or a type
 function methods:set_content(value, opts)
-  opts = opts or {}
-  check_content("set_content", value, opts, 2)
-  local kind = opts.type or "text/"
-  if type(value) == "string" and kind:lower():match("^text/") and not value:match("\n$") then value = value .. "\n" end
+  opts = options_of("set_content", value, opts, 2)
   methods.clear_content(self)
-  insist(2, parts.fill(self, value, opts))
+  insist(2, parts.fill(self, parts.with_newline(value, opts), opts))
   insist(2, fields.add_new(self, "MIME-Version", "1.0"))
 end
 
----@return string|userdata|nil # text or bytes, decoded; the message in a message/rfc822
+--- The content: text in UTF-8, bytes, or the message in a message/rfc822; nil for
+--- a multipart.
+---@return string|userdata|nil content, table|nil err
 function methods:get_content()
-  if self:get_content_maintype() == "message" and self:is_multipart() then return self:get_payload(1) end
-  return self:get_payload(nil, true)
+  local kind = self:get_content_maintype()
+  if kind == "message" and self:is_multipart() then return self:get_payload(1) end
+  local bytes, err = self:get_payload(nil, true)
+  if kind ~= "text" or not bytes then return bytes, err end
+  return charsets.decode(bytes, self:get_content_charset())
 end
 
-function methods:make_mixed() insist(2, parts.convert(self, "mixed")) end
-function methods:make_alternative() insist(2, parts.convert(self, "alternative")) end
-function methods:make_related() insist(2, parts.convert(self, "related")) end
+-- A multipart of that subtype around what there is.
+local function make(m, subtype, boundary)
+  if boundary ~= nil then check.string("make_" .. subtype, "boundary", boundary, 3) end
+  insist(3, parts.convert(m, subtype))
+  if boundary then typing.set_boundary(m, boundary, "make_" .. subtype, 3) end
+end
+
+--- Make it a multipart/mixed; what it was becomes the first part.
+---@param boundary string|nil
+function methods:make_mixed(boundary) make(self, "mixed", boundary) end
+
+--- Make it a multipart/alternative; what it was becomes the first part.
+---@param boundary string|nil
+function methods:make_alternative(boundary) make(self, "alternative", boundary) end
+
+--- Make it a multipart/related; what it was becomes the first part.
+---@param boundary string|nil
+function methods:make_related(boundary) make(self, "related", boundary) end
 
 local function add_part(m, subtype, name, value, opts)
-  opts = opts or {}
-  check_content(name, value, opts, 3)
+  opts = options_of(name, value, opts, 3)
   insist(3, parts.add(m, subtype, value, opts))
 end
 
 --- Add a part beside the others: a string, Message, {path=} or source.
 ---@param value string|userdata|table|function
----@param opts table|nil # type, filename, cid, disposition, headers
+---@param opts smtplib.email.ContentOptions|string|nil
 function methods:add_attachment(value, opts) add_part(self, "mixed", "add_attachment", value, opts) end
 
 --- Add another form of the same text, better than those before it.
+---@param value string|userdata|table|function
+---@param opts smtplib.email.ContentOptions|string|nil
 function methods:add_alternative(value, opts) add_part(self, "alternative", "add_alternative", value, opts) end
 
 --- Add what the first part refers to (an image by its cid).
+---@param value string|userdata|table|function
+---@param opts smtplib.email.ContentOptions|string|nil
 function methods:add_related(value, opts) add_part(self, "related", "add_related", value, opts) end

@@ -14,9 +14,10 @@ function message.class.__newindex(m, name, value)
   if type(name) ~= "string" then
     error(("a header's name is a string, not a %s"):format(type(name)), 2)
   end
+  if name == "defects" then error("'defects' is what the parser found, and cannot be assigned", 2) end
   if properties[name] then
-    if value == nil then value = false end
-    insist(2, properties[name](m, value))
+    if value ~= nil then check_string(name, "value", value) end
+    insist(2, properties[name](m, value or false))
   elseif value == nil then
     message.remove(m, name)
   else
@@ -24,20 +25,37 @@ function message.class.__newindex(m, name, value)
   end
 end
 
+-- Parameters as {name, value} in turn: an array as it stands, else sorted by name.
+local function listed(params)
+  if params[1] ~= nil then return params end
+  local list = {}
+  for name, value in pairs(params) do list[#list + 1] = { name, value } end
+  table.sort(list, function(x, y) return tostring(x[1]) < tostring(y[1]) end)
+  return list
+end
+
+-- A parameter's text; Python's {charset, language, text}, too.
+local function param_text(value, level)
+  if type(value) == "table" then value = value[3] end
+  if type(value) == "number" then value = ("%.14g"):format(value) end
+  check_string("add_header", "params", value, level + 1)
+  return value
+end
+
 --- Append a field; `params` become its parameters ("_" in a name is "-").
 ---@param name string
----@param value string|number|table
----@param params table<string, string>|nil
+---@param value string|number|table|nil
+---@param params table<string, string|number>|table[]|nil # or an array of {name, value}, in that order
 function methods:add_header(name, value, params)
   check_string("add_header", "name", name)
+  if params ~= nil and type(params) ~= "table" then check.fail("add_header", "params", "table", params, 2) end
   local text = insist(2, fields.text(name, value == nil and "" or value))
-  local names = {}
-  for key in pairs(params or {}) do names[#names + 1] = key end
-  table.sort(names)
-  for _, key in ipairs(names) do
-    check_string("add_header", "params", params[key])
-    text = insist(2, message.set_param(text, (key:gsub("_", "-")), params[key]))
+  for _, param in ipairs(listed(params or {})) do
+    if type(param) ~= "table" then check.fail("add_header", "params", "array of {name, value}", param, 2) end
+    check_string("add_header", "params", param[1])
+    text = insist(2, message.set_param(text, (param[1]:gsub("_", "-")), param_text(param[2], 2)))
   end
+  if value == nil then text = text:gsub("^%s*;%s*", "") end
   insist(2, message.add(self, name, text))
 end
 
@@ -49,10 +67,15 @@ function methods:get(name, default)
   return value
 end
 
----@return string[] # of all fields of that name; empty when there is none
-function methods:get_all(name)
+--- The texts of all fields of that name.
+---@param name string
+---@param default any
+---@return string[]|any # `default`, or an empty array, when there is none
+function methods:get_all(name, default)
   check_string("get_all", "name", name)
-  return message.get_all(self, name)
+  local found = message.get_all(self, name)
+  if #found == 0 and default ~= nil then return default end
+  return found
 end
 
 ---@return string|nil # the value as it is on the wire, encoded and folded

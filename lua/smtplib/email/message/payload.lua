@@ -2,9 +2,11 @@
 -- text, bytes or an array of parts; and its charset.
 
 local core = require "smtplib.core"
+local charsets = require "smtplib.email.charsets"
 local check = require "smtplib.email.check"
 local content = require "smtplib.email.content"
 local fields = require "smtplib.email.fields"
+local misuse = require "smtplib.misuse"
 local parts = require "smtplib.email.parts"
 local typing = require "smtplib.email.message.typing"
 
@@ -12,17 +14,42 @@ local message = core.message
 local methods = message.methods
 local fail, check_string, insist = check.fail, check.string, check.insist
 
+-- An array of messages, without holes.
 local function is_list(value)
-  if type(value) ~= "table" or #value == 0 and next(value) ~= nil then return false end
+  if type(value) ~= "table" or not misuse.is_array(value) then return false end
   for _, part in ipairs(value) do
     if not message.is(part) then return false end
   end
   return true
 end
 
+-- Text that a charset was given for is held in that charset.
+local function convert(m, charset)
+  local kind, bytes = message.body(m)
+  if kind ~= "bytes" then return true end
+  local converted, why, sentence = charsets.convert(bytes, message.data(m).charset, charset)
+  if not converted then return nil, why, sentence end
+  if converted == bytes then return true end
+  return content.set_body(m, converted, false)
+end
+
+local function set_charset(m, charset, level)
+  check_string("set_charset", "charset", charset, level + 1)
+  local name = charsets.name(charset)
+  if not name then error(("bad argument 'charset' to 'set_charset' ('%s' is no charset)"):format(charset), level + 1) end
+  if not message.is_encoded(m) then insist(level + 1, convert(m, name)) end
+  message.data(m).charset = name
+  insist(level + 1, fields.add_new(m, "MIME-Version", "1.0"))
+  insist(level + 1, fields.add_new(m, "Content-Type", "text/plain"))
+  typing.change(m, "charset", name, "Content-Type", level + 1)
+  insist(level + 1, message.choose(m))
+end
+
+--- Replace the payload; the fields stay.
 ---@param payload string|table|function|nil # text or bytes, an array of Messages, {path=}, a source
----@param charset string|nil
+---@param charset string|nil # as of set_charset
 function methods:set_payload(payload, charset)
+  message.data(self).charset = nil
   if payload == nil then
     message.clear_body(self)
   elseif message.is(payload) then
@@ -37,7 +64,7 @@ function methods:set_payload(payload, charset)
   else
     fail("set_payload", "payload", "string, array of Messages or content", payload, 2)
   end
-  if charset ~= nil then self:set_charset(charset) end
+  if charset ~= nil then set_charset(self, charset, 2) end
 end
 
 local function read_fed(m)
@@ -83,6 +110,7 @@ end
 function methods:attach(part)
   if not message.is(part) then fail("attach", "part", "Message", part, 2) end
   local kind = message.body(self)
+  if message.data(self).is_leaf then error("attach: not a multipart, it cannot have parts", 2) end
   if kind == "none" then
     insist(2, fields.add_new(self, "MIME-Version", "1.0"))
     insist(2, fields.add_new(self, "Content-Type", "multipart/mixed"))
@@ -93,44 +121,14 @@ function methods:attach(part)
   insist(2, parts.attach(self, part))
 end
 
-local function visit(m, found)
-  found[#found + 1] = m
-  if message.body(m) ~= "parts" then return end
-  for _, part in ipairs(message.data(m)) do visit(part, found) end
-end
-
---- The message and all its parts, depth first.
----@return function iterator
-function methods:walk()
-  local found, i = {}, 0
-  visit(self, found)
-  return function()
-    i = i + 1
-    return found[i]
-  end
-end
-
-local charsets = { ["utf-8"] = true, ["us-ascii"] = true }
-
---- Name the charset of the payload, and have it encoded for transport.
+--- Name the charset of the payload and put it into that charset (what is not
+--- UTF-8 is taken to be in it already); have it encoded for transport, unless
+--- a Content-Transfer-Encoding was set by hand.
 ---@param charset string|nil # nil takes the parameter away
 function methods:set_charset(charset)
-  message.data(self).charset = charset
-  if charset == nil then
-    if message.get(self, "Content-Type") then typing.change(self, "charset", nil, "Content-Type", 2) end
-    return
-  end
-  check_string("set_charset", "charset", charset)
-  local name = charset:lower()
-  if name == "utf8" then name = "utf-8" end
-  if not charsets[name] and not name:match("^[%w%-_.:]+$") then
-    error(("bad charset '%s'"):format(charset), 2)
-  end
-  message.data(self).charset = name
-  insist(2, fields.add_new(self, "MIME-Version", "1.0"))
-  insist(2, fields.add_new(self, "Content-Type", "text/plain"))
-  typing.change(self, "charset", name, "Content-Type", 2)
-  insist(2, message.choose(self))
+  if charset ~= nil then return set_charset(self, charset, 2) end
+  message.data(self).charset = nil
+  if message.get(self, "Content-Type") then typing.change(self, "charset", nil, "Content-Type", 2) end
 end
 
 ---@return string|nil

@@ -1,0 +1,48 @@
+-- Transfer encodings that a caller asks for: the payload is held encoded, the
+-- field says how, and the writer leaves both alone. Where nobody asks, the writer
+-- chooses the encoding, and what is held is the content itself.
+
+local core = require "smtplib.core"
+
+local message = core.message
+
+local transfer = {}
+
+local function same(bytes) return bytes end
+
+local encode = {
+  ["7bit"] = same,
+  ["8bit"] = same,
+  base64 = function(bytes) return require("smtplib.base64").encodebytes(bytes) end,
+  ["quoted-printable"] = function(bytes) return require("smtplib.quopri").encode(bytes, { eol = "\n" }) end,
+}
+
+--- Hold the payload in that encoding. What comes from outside is read when it is
+--- sent, so it can only be base64, as it is by itself.
+---@param m userdata
+---@param cte string # "base64", "quoted-printable", "7bit", "8bit"
+---@return boolean|nil ok, string|nil why, string|nil sentence
+function transfer.apply(m, cte)
+  local kind = message.body(m)
+  if kind == "parts" then return nil, "misuse", "a multipart is not encoded, but its parts are" end
+  if kind == "fed" then
+    if cte == "base64" then return message.choose(m) end
+    return nil, "misuse", ("content that is read when it is sent is encoded as base64, not as %s"):format(cte)
+  end
+  local bytes = kind == "bytes" and message.content(m) or ""
+  if cte == "7bit" and bytes:find("[\128-\255%z]") then
+    return nil, "misuse", "the content is not 7bit"
+  end
+  local ok, why, sentence = message.set_bytes(m, encode[cte](bytes), false)
+  if not ok then return nil, why, sentence end
+  return message.set(m, "Content-Transfer-Encoding", cte)
+end
+
+--- Whether it names an encoding that `apply` knows.
+---@param cte string
+---@return boolean
+function transfer.is_known(cte)
+  return encode[cte] ~= nil
+end
+
+return transfer
