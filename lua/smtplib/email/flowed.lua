@@ -81,7 +81,7 @@ function flowed.decode(text, delsp)
     if open and open == marks and not is_separator then
       lines[#lines] = lines[#lines] .. own
     else
-      lines[#lines + 1] = marks == "" and own or marks .. " " .. own
+      lines[#lines + 1] = marks .. (marks ~= "" and own ~= "" and " " or "") .. own
     end
     open = nil
     if own:match(" $") and not is_separator then

@@ -36,7 +36,9 @@ end
 local function set_charset(m, charset, level)
   check_string("set_charset", "charset", charset, level + 1)
   local name = charsets.name(charset)
-  if not name then error(("bad argument 'charset' to 'set_charset' ('%s' is no charset)"):format(charset), level + 1) end
+  if not name then
+    error(("bad argument 'charset' to 'set_charset' ('%s' is no charset)"):format(charset), level + 1)
+  end
   if not message.is_encoded(m) then insist(level + 1, convert(m, name)) end
   message.data(m).charset = name
   insist(level + 1, fields.add_new(m, "MIME-Version", "1.0"))
