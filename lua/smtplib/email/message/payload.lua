@@ -128,7 +128,10 @@ end
 --- a Content-Transfer-Encoding was set by hand.
 ---@param charset string|nil # nil takes the parameter away
 function methods:set_charset(charset)
-  if charset ~= nil then return set_charset(self, charset, 2) end
+  if charset ~= nil then
+    set_charset(self, charset, 2) -- no tail call: the error names the caller's line
+    return
+  end
   message.data(self).charset = nil
   if message.get(self, "Content-Type") then typing.change(self, "charset", nil, "Content-Type", 2) end
 end
