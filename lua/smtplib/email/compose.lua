@@ -1,0 +1,214 @@
+-- Message{…}: a whole message from one table. Its tree is, from the inside out,
+-- the html with what it refers to (related), the forms of the same text beside it
+-- (alternative: plain, AMP, html, invitation), and what is attached (mixed).
+
+local core = require "smtplib.core"
+local content = require "smtplib.email.content"
+local fields = require "smtplib.email.fields"
+local list = require "smtplib.email.list"
+local misuse = require "smtplib.misuse"
+local parts = require "smtplib.email.parts"
+
+local message = core.message
+
+local compose = {}
+
+-- Options that are header fields, in the order in which they are written.
+local named = {
+  { "from", "From" }, { "sender", "Sender" }, { "reply_to", "Reply-To" }, { "to", "To" }, { "cc", "Cc" },
+  { "bcc", "Bcc" }, { "subject", "Subject" }, { "date", "Date" }, { "message_id", "Message-ID" },
+  { "in_reply_to", "In-Reply-To" }, { "references", "References" },
+}
+
+local options = {
+  text = "string", html = "string", amp = "string", calendar = "string|table", flowed = "boolean",
+  headers = "table", attachments = "table", inline = "table", list = "table",
+}
+for _, option in ipairs(named) do options[option[1]] = "any" end
+
+local entry_options = {
+  path = true, content = true, type = true, filename = true, cid = true, disposition = true, headers = true,
+  length = true, charset = true, params = true, cte = true,
+}
+
+local calendar_options = { content = "string", method = "string", filename = "string" }
+
+local function check_entry(name, i, entry)
+  if message.is(entry) then return end
+  if type(entry) ~= "table" then
+    misuse.raise(("bad entry %d of '%s' (table or Message expected, got %s)"):format(i, name, type(entry)))
+  end
+  for key in pairs(entry) do
+    if not entry_options[key] then misuse.raise(("unknown option '%s'"):format(tostring(key))) end
+  end
+  if not message.is(entry.content) and not content.is_content(entry) then
+    misuse.raise(("bad entry %d of '%s' (path= or content= expected)"):format(i, name))
+  end
+end
+
+local function check_entries(name, entries)
+  if entries == nil then return end
+  if not misuse.is_array(entries) then
+    misuse.raise(("bad option '%s' (an array without holes expected)"):format(name))
+  end
+  for i, entry in ipairs(entries) do check_entry(name, i, entry) end
+end
+
+local function check_calendar(calendar)
+  if type(calendar) ~= "table" then return end
+  for key, value in pairs(calendar) do
+    local kind = calendar_options[key]
+    if not kind then misuse.raise(("unknown option 'calendar.%s'"):format(tostring(key))) end
+    if type(value) ~= kind then misuse.raise(("bad option 'calendar.%s' (%s expected)"):format(key, kind)) end
+  end
+  if not calendar.content then misuse.raise("bad option 'calendar' (content= expected)") end
+end
+
+local function check(opts)
+  misuse.check(opts, "table", "options", "Message")
+  for name, value in pairs(opts) do
+    local kinds = options[name]
+    if not kinds then misuse.raise(("unknown option '%s'"):format(tostring(name))) end
+    if kinds ~= "any" and not ("|" .. kinds .. "|"):find("|" .. type(value) .. "|", 1, true) then
+      misuse.raise(("bad option '%s' (%s expected, got %s)"):format(name, (kinds:gsub("|", " or ")), type(value)))
+    end
+  end
+  check_entries("attachments", opts.attachments)
+  check_entries("inline", opts.inline)
+  check_calendar(opts.calendar)
+end
+
+-- Message-IDs as they stand in a field: each in its brackets.
+local function in_brackets(value)
+  if type(value) ~= "table" then value = { value } end
+  local ids = {}
+  for i, id in ipairs(value) do
+    ids[i] = type(id) == "string" and not id:find("[<%s]") and "<" .. id .. ">" or id
+  end
+  return ids
+end
+
+local function add_all(m, pairs_of)
+  for _, field in ipairs(pairs_of) do
+    if type(field[1]) ~= "string" then return nil, "misuse", "a header's name is a string" end
+    local ok, why, sentence = fields.put(message.add, m, field[1], field[2])
+    if not ok then return nil, why, sentence end
+  end
+  return true
+end
+
+local function add_headers(m, opts)
+  local found = {}
+  for _, option in ipairs(named) do
+    local name, value = option[1], opts[option[1]]
+    if name == "in_reply_to" or name == "references" then value = value and in_brackets(value) end
+    if value ~= nil then found[#found + 1] = { option[2], value } end
+  end
+  local ok, why, sentence = add_all(m, found)
+  if ok and opts.list then
+    local of_list
+    of_list, why, sentence = list.fields(opts.list)
+    ok = of_list and true or nil
+    if ok then ok, why, sentence = add_all(m, of_list) end
+  end
+  if ok then ok, why, sentence = add_all(m, parts.sorted(opts.headers)) end
+  if not ok then return nil, why, sentence end
+  return fields.add_new(m, "MIME-Version", "1.0")
+end
+
+local function entry_of(entry)
+  if message.is(entry) then return entry, {} end
+  local given = {}
+  for key, value in pairs(entry) do
+    if key ~= "path" and key ~= "content" then given[key] = value end
+  end
+  local value = entry.path and { path = entry.path } or entry.content
+  return value, given
+end
+
+local function add_entries(m, subtype, entries)
+  for _, entry in ipairs(entries or {}) do
+    local value, given = entry_of(entry)
+    local ok, why, sentence = parts.add(m, subtype, value, given)
+    if not ok then return nil, why, sentence end
+  end
+  return true
+end
+
+local function calendar_of(opts)
+  local calendar = opts.calendar
+  if type(calendar) == "string" then calendar = { content = calendar } end
+  if not calendar then return nil end
+  local method = calendar.method or ("\n" .. calendar.content):match("[\r\n]METHOD:([%w-]+)") or "PUBLISH"
+  return { content = calendar.content, method = method:upper(), filename = calendar.filename or "invite.ics" }
+end
+
+-- The forms of the text, the plainest first.
+local function forms_of(opts, calendar)
+  local forms = {}
+  if opts.text or not (opts.html or opts.amp or calendar) then
+    forms[1] = { opts.text or "", { type = "text/plain", flowed = opts.flowed } }
+  end
+  if opts.amp then forms[#forms + 1] = { opts.amp, { type = "text/x-amp-html" } } end
+  if opts.html then forms[#forms + 1] = { opts.html, { type = "text/html" } } end
+  if calendar then
+    forms[#forms + 1] = { calendar.content, { type = "text/calendar", params = { method = calendar.method } } }
+  end
+  return forms
+end
+
+-- A form as the body of `m`, with what it refers to around it.
+local function fill(m, form, inline)
+  local ok, why, sentence = parts.fill(m, parts.with_newline(form[1], form[2]), form[2])
+  if ok and inline then ok, why, sentence = add_entries(m, "related", inline) end
+  return ok, why, sentence
+end
+
+-- Which form the inline parts belong to: the html, else the first.
+local function host_of(forms)
+  for i, form in ipairs(forms) do
+    if form[2].type == "text/html" then return i end
+  end
+  return 1
+end
+
+local function add_forms(m, forms, inline)
+  local host = host_of(forms)
+  local ok, why, sentence = fill(m, forms[1], host == 1 and inline)
+  if ok and #forms > 1 then ok, why, sentence = parts.convert(m, "alternative") end
+  for i = 2, #forms do
+    local part = message.new()
+    if ok then ok, why, sentence = fill(part, forms[i], host == i and inline) end
+    message.remove(part, "MIME-Version")
+    if ok then ok, why, sentence = parts.attach(m, part) end
+  end
+  return ok, why, sentence
+end
+
+local function add_body(m, opts)
+  local calendar = calendar_of(opts)
+  local ok, why, sentence = add_forms(m, forms_of(opts, calendar), opts.inline)
+  if ok then ok, why, sentence = add_entries(m, "mixed", opts.attachments) end
+  if ok and calendar then
+    ok, why, sentence = add_entries(m, "mixed", {
+      { content = calendar.content, filename = calendar.filename,
+        type = message.set_param("application/ics", "name", calendar.filename) },
+    })
+  end
+  return ok, why, sentence
+end
+
+--- A message of the options of Message, which are checked.
+---@param opts smtplib.email.MessageOptions
+---@return userdata|nil message, string|nil why, string|nil sentence
+function compose.message(opts)
+  check(opts)
+  local m = message.new()
+  local ok, why, sentence = add_headers(m, opts)
+  if ok then ok, why, sentence = add_body(m, opts) end
+  if ok then return m end
+  if why == "misuse" then misuse.raise(sentence) end
+  return nil, why, sentence
+end
+
+return compose
