@@ -65,6 +65,18 @@ describe("the tree of a message", function()
   end)
 end)
 
+describe("a field that a message has once", function()
+  it("is not given twice", function()
+    for _, headers in ipairs {
+      { From = "x@example.org" }, { { "subject", "x" } }, { { "X", "1" }, { "Date", "x" }, { "DATE", "y" } },
+    } do
+      assert.has_error(function() compose { headers = headers } end)
+    end
+    local m = compose { headers = { { "Received", "a" }, { "Received", "b" }, { "Date", "x" } } }
+    assert.same({ "a", "b" }, m:get_all("received"))
+  end)
+end)
+
 describe("an invitation", function()
   it("is a form of the text, with its method, and a file", function()
     local m = compose { text = "t", calendar = { content = ics, method = "cancel", filename = "off.ics" } }

@@ -29,6 +29,17 @@ describe("as_string", function()
     assert.equal(m:as_string(true), tostring(m))
   end)
 
+  it("takes the options of source, too", function()
+    local m = simple("\195\169\n")
+    assert.matches("^Subject: s\r\n", m:as_string { eol = "\r\n" })
+    assert.matches("\nContent%-Transfer%-Encoding: 8bit\n\n\195\169", m:as_string { cte = "8bit" })
+    m:set_unixfrom("From me")
+    assert.matches("^From me\r\nSubject: s\r\n", m:as_string(true, { eol = "\r\n" }))
+    assert.has_error(function() m:as_string { clt = "8bit" } end, "unknown option 'clt'")
+    assert.has_error(function() m:as_string(1) end,
+      "bad argument 'unixfrom' to 'as_string' (boolean expected, got number)")
+  end)
+
   it("gives the same twice", function()
     local m = assert(Message { text = "t", html = "h", attachments = { { content = "x" } } })
     assert.equal(m:as_string(), m:as_string())

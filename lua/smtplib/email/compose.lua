@@ -97,6 +97,21 @@ local function add_all(m, pairs_of)
   return true
 end
 
+-- What a message has once at most (RFC 5322, 3.6).
+local singular = {}
+for _, option in ipairs(named) do singular[option[2]:lower()] = true end
+
+local function check_singular(m, headers)
+  local seen = {}
+  for _, field in ipairs(headers) do
+    local name = type(field[1]) == "string" and field[1]:lower()
+    if singular[name] and (seen[name] or message.get(m, name)) then
+      misuse.raise(("bad option 'headers' (%s is given twice)"):format(field[1]))
+    end
+    seen[name] = true
+  end
+end
+
 local function add_headers(m, opts)
   local found = {}
   for _, option in ipairs(named) do
@@ -111,7 +126,9 @@ local function add_headers(m, opts)
     ok = of_list and true or nil
     if ok then ok, why, sentence = add_all(m, of_list) end
   end
-  if ok then ok, why, sentence = add_all(m, parts.sorted(opts.headers)) end
+  local further = parts.sorted(opts.headers)
+  if ok then check_singular(m, further) end
+  if ok then ok, why, sentence = add_all(m, further) end
   if not ok then return nil, why, sentence end
   return fields.add_new(m, "MIME-Version", "1.0")
 end

@@ -169,14 +169,18 @@ local function collect(source)
   end
 end
 
-function M.as_string(m, opts)
+local function whole(m, opts)
   local source, err = open(m, opts, "\n")
   if not source then return nil, err end
   return collect(source)
 end
 
+function M.as_string(m, opts)
+  return whole(m, check_options("as_string", opts, 3))
+end
+
 function M.as_bytes(m, opts)
-  return M.as_string(m, check_options("as_bytes", opts, 3))
+  return whole(m, check_options("as_bytes", opts, 3))
 end
 
 function M.write(m, target, opts)

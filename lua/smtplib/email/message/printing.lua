@@ -16,6 +16,10 @@ local function ctime()
   return ("%s %s %2d %02d:%02d:%02d %d"):format(days[t.wday], months[t.month], t.day, t.hour, t.min, t.sec, t.year)
 end
 
+local function unix_from(m)
+  return message.data(m).unixfrom or "From nobody " .. ctime()
+end
+
 --- The mbox line, without its line end.
 function methods:set_unixfrom(line)
   check_string("set_unixfrom", "line", line)
@@ -27,14 +31,19 @@ function methods:get_unixfrom()
   return message.data(self).unixfrom
 end
 
---- The whole message as one string, with "\n".
----@param unixfrom boolean|nil # begin with the mbox line
+--- The whole message as one string, with "\n" unless `eol` says otherwise.
+---@param unixfrom boolean|table|nil # begin with the mbox line; or the options at once
+---@param opts table|nil # the options of source
 ---@return string|nil, table|nil
-function methods:as_string(unixfrom)
-  local text, err = output.as_string(self, {})
+function methods:as_string(unixfrom, opts)
+  if type(unixfrom) == "table" and opts == nil then unixfrom, opts = nil, unixfrom end
+  if unixfrom ~= nil and type(unixfrom) ~= "boolean" then
+    error(("bad argument 'unixfrom' to 'as_string' (boolean expected, got %s)"):format(type(unixfrom)), 2)
+  end
+  local text, err = output.as_string(self, opts)
   if not text then return nil, err end
   if not unixfrom then return text end
-  return (self:get_unixfrom() or "From nobody " .. ctime()) .. "\n" .. text
+  return unix_from(self) .. (opts and opts.eol == "\r\n" and "\r\n" or "\n") .. text
 end
 
 --- As as_string, with the options of source.
@@ -68,7 +77,7 @@ function methods:sending(opts) return output.sending(self, opts) end
 function class.__tostring(m)
   local text = m:as_string(true)
   if text then return text end
-  local body, err = output.as_string(m, { utf8 = true })
+  local body, err = m:as_string { utf8 = true }
   if not body then return ("smtplib.email.Message: %s"):format(tostring(err)) end
-  return (m:get_unixfrom() or "From nobody " .. ctime()) .. "\n" .. body
+  return unix_from(m) .. "\n" .. body
 end
