@@ -62,7 +62,7 @@ end
 
 ---A message that openssl encrypted.
 function smime.encrypt(entity, name, extra)
-  return assert(cms(("-encrypt %s %s"):format(extra or "-aes256", smime.path(name .. ".pem")), entity))
+  return assert(cms(("-encrypt %s -recip %s"):format(extra or "-aes256", smime.path(name .. ".pem")), entity))
 end
 
 return smime
