@@ -1,15 +1,11 @@
 /* The message filter, see body.h. Long runs without anything to change are
- * found 16 bytes at a time where SSE2 is at hand and copied as they are. */
+ * copied as they are. */
 #include "engine/body.h"
 
+#include "base/lines.h"
 #include "base/text.h"
 
 #include <string.h>
-
-#if defined(__SSE2__) && defined(__GNUC__)
-#include <emmintrin.h>
-#define SMTP_BODY_SSE2 1
-#endif
 
 /* An mbox line longer than this is not taken for one. */
 #define MBOX_LIMIT 4096
@@ -28,40 +24,6 @@ void smtp_body_begin(smtp_body *b, bool mbox) {
   b->undecided = mbox;
   b->after_cr = false;
   b->line_start = true;
-}
-
-/* Bytes at the start of s, from within a line, that go out as they are: up to
- * a CR without LF, an LF without CR, or a CRLF that a dot follows, and never
- * ending in a CR. Needs one byte of context on the right, so the last byte is
- * left to the caller unless it is plain. */
-static size_t plain_run(const char *s, size_t len) {
-  size_t i = 0;
-
-#ifdef SMTP_BODY_SSE2
-  const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n');
-  const __m128i dot = _mm_set1_epi8('.');
-
-  for (; i + 17 <= len; i += 16) {
-    __m128i here = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
-    __m128i next = _mm_loadu_si128((const __m128i *)(const void *)(s + i + 1));
-    __m128i odd =
-        _mm_xor_si128(_mm_cmpeq_epi8(here, cr), _mm_cmpeq_epi8(next, lf));
-    __m128i stuff =
-        _mm_and_si128(_mm_cmpeq_epi8(here, lf), _mm_cmpeq_epi8(next, dot));
-    int hits = _mm_movemask_epi8(_mm_or_si128(odd, stuff));
-
-    if (hits) {
-      i += (size_t)__builtin_ctz((unsigned)hits);
-      break;
-    }
-  }
-#endif
-  /* The byte that stopped the wide steps, or the tail, byte by byte. */
-  for (; i + 1 < len; i++) {
-    if ((s[i] == '\r') != (s[i + 1] == '\n')) break;
-    if (s[i] == '\n' && s[i + 1] == '.') break;
-  }
-  return i;
 }
 
 /* One byte, by the state. */
@@ -87,7 +49,7 @@ static void filter(smtp_body *b, const char *s, size_t len, smtp_buf *out) {
 
     /* Inside a line, a run ends before the byte that has to be looked at. */
     if (!b->after_cr && !(b->line_start && *s == '.') && *s != '\n')
-      run = plain_run(s, len);
+      run = smtp_lines_fit(s, len, true);
     if (run) {
       smtp_buf_add(out, s, run);
       b->line_start = s[run - 1] == '\n';
@@ -166,7 +128,7 @@ size_t smtp_body_measure(const char *s, size_t len, bool *has_8bit) {
   while (i < len) {
     size_t run = s[i] == '\n' && (!i || s[i - 1] != '\r')
                      ? 0
-                     : plain_run(s + i, len - i);
+                     : smtp_lines_fit(s + i, len - i, true);
 
     i += run;
     if (i >= len) break;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/lines.h"
 #include "base/text.h"
 #include "mime/fold.h"
 #include "mime/param.h"
@@ -16,29 +17,38 @@ const char *smtp_transfer_name(smtp_transfer t) {
 
 /* Which encoding. */
 
-typedef struct census {
-  size_t high;    /* bytes above 0x7F */
-  size_t special; /* that quoted-printable spends three characters on */
-  size_t longest; /* line */
-  bool nul;
-} census;
+#define BLOCK 64
 
-static void count(census *c, const smtp_block *b) {
-  size_t i, line = 0;
+/* Quoted-printable spends three characters on it. */
+static unsigned char is_special(char byte) {
+  unsigned char c = (unsigned char)byte;
+  unsigned char odd = (unsigned char)(c - 0x20) >= 0x7F - 0x20;
+  unsigned char white = (c == '\t') | (c == '\n') | (c == '\r');
 
-  memset(c, 0, sizeof *c);
-  for (i = 0; i < b->len; i++) {
-    unsigned char ch = (unsigned char)b->bytes[i];
+  return (odd & !white) | (c == '=');
+}
 
-    if (ch == '\n' || ch == '\r') {
-      line = 0;
-      continue;
-    }
-    if (++line > c->longest) c->longest = line;
-    if (ch >= 0x80) c->high++;
-    if (ch >= 0x7F || ch == '=' || (ch < 0x20 && ch != '\t')) c->special++;
-    if (!ch) c->nul = true;
+/* Sums of one byte over a fixed number of bytes: a compiler knows how to do
+ * these in parallel. */
+static size_t count_special(const smtp_block *b) {
+  size_t total = 0, i = 0, k;
+
+  for (; b->len - i >= BLOCK; i += BLOCK) {
+    unsigned char sum = 0;
+
+    for (k = 0; k < BLOCK; k++)
+      sum = (unsigned char)(sum + is_special(b->bytes[i + k]));
+    total += sum;
   }
+  for (; i < b->len; i++)
+    total += is_special(b->bytes[i]);
+  return total;
+}
+
+/* No NUL and no line too long for any server (RFC 5321 section 4.5.3.1.6). */
+static bool has_lines(const smtp_block *b) {
+  return !memchr(b->bytes, 0, b->len) &&
+         !smtp_lines_exceed(b->bytes, b->len, SMTP_LINE_HARD_LIMIT);
 }
 
 static bool is_value(const smtp_field *f, const char *value) {
@@ -69,19 +79,18 @@ bool smtp_choice_is_verbatim(const smtp_message *m, bool only_7bit) {
 }
 
 smtp_transfer smtp_choice_transfer(const smtp_message *m, bool allow_8bit) {
-  bool text =
-      !smtp_message_field(m, "Content-Type") || smtp_message_is(m, "text/");
-  census c;
+  const smtp_block *b = m->content;
+  bool is_ascii, fits;
 
   if (m->body == SMTP_BODY_FED || m->exact) return SMTP_TRANSFER_BASE64;
   if (m->body != SMTP_BODY_BYTES) return SMTP_TRANSFER_7BIT;
-  count(&c, m->content);
-  if (!c.high && !c.nul && c.longest <= SMTP_LINE_HARD_LIMIT)
-    return SMTP_TRANSFER_7BIT;
-  if (!text) return SMTP_TRANSFER_BASE64;
-  if (allow_8bit && !c.nul && c.longest <= SMTP_LINE_HARD_LIMIT)
-    return SMTP_TRANSFER_8BIT;
-  return c.special * 2 + m->content->len / 38 <= m->content->len / 3 + 8
+  is_ascii = !smtp_text_has_8bit(b->bytes, b->len);
+  fits = has_lines(b);
+  if (is_ascii && fits) return SMTP_TRANSFER_7BIT;
+  if (smtp_message_field(m, "Content-Type") && !smtp_message_is(m, "text/"))
+    return SMTP_TRANSFER_BASE64;
+  if (allow_8bit && fits) return SMTP_TRANSFER_8BIT;
+  return count_special(b) * 2 + b->len / 38 <= b->len / 3 + 8
              ? SMTP_TRANSFER_QP
              : SMTP_TRANSFER_BASE64;
 }

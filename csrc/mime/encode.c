@@ -1,6 +1,7 @@
 /* Quoted-printable encoding, see encode.h. One byte is held back, because its
  * form depends on the next: white space and a lone dot differ at a line's end,
- * and the last column is free only there. Runs of plain bytes are copied. */
+ * and the last column is free only there. Amid a line nothing is held, and
+ * plain bytes are copied several at a time. */
 #include "mime/encode.h"
 
 #include <string.h>
@@ -94,79 +95,78 @@ static char *take(smtp_encode_quopri *q, char *at, unsigned char c) {
   return at;
 }
 
-/* Bytes in a row that need no escape; a header's differ, and are few. */
-static size_t plain_run(const smtp_encode_quopri *q, const char *s,
-                        size_t len) {
-  size_t n = 0;
-
-  if (!q->options.header) return smtp_encode_scan_plain(s, len);
-  while (n < len && is_plain(q, (unsigned char)s[n]))
-    n++;
-  return n;
+static bool is_break(const smtp_encode_quopri *q, char c) {
+  return q->options.text && (c == '\n' || c == '\r');
 }
 
-/* A run of plain bytes, of which the last is held back. */
-static char *put_run(smtp_encode_quopri *q, char *at, const char *s,
-                     size_t len) {
-  size_t n;
-
-  at = put_held(q, at, false);
-  q->held = (unsigned char)s[--len];
-  while (len) {
-    n = LINE - 1 - q->column;
-    if (n > len) n = len;
-    memcpy(at, s, n);
-    at += n;
-    s += n;
-    len -= n;
-    q->column += n;
-    if (len) at = put_soft_break(q, at);
+/* Plain bytes, at most SMTP_ENCODE_SCAN_STEP, of which that many can be read.
+ * Room is what the line has left. */
+static char *put_plain(smtp_encode_quopri *q, char *at, size_t *room,
+                       const char *s, size_t len) {
+  memcpy(at, s, SMTP_ENCODE_SCAN_STEP);
+  if (len <= *room) {
+    *room -= len;
+    return at + len;
   }
-  return at;
+  s += *room;
+  len -= *room;
+  at = put_soft_break(q, at + *room);
+  memcpy(at, s, len);
+  *room = LINE - 1 - len;
+  return at + len;
 }
 
-/* Bytes above 127 in a row: text in other scripts than Latin. */
-static size_t high_run(const char *s, size_t len) {
-  size_t n = 0;
-
-  while (n < len && (unsigned char)s[n] >= 0x80)
-    n++;
-  return n;
-}
-
-/* A run of such bytes, of which the last is held back. */
-static char *put_high_run(smtp_encode_quopri *q, char *at, const char *s,
-                          size_t len) {
-  size_t column, i;
-
-  at = put_held(q, at, false);
-  q->held = (unsigned char)s[--len];
-  column = q->column;
-  for (i = 0; i < len; i++, column += 3) {
-    if (column + 3 > LINE - 1) {
+static char *put_escapes(smtp_encode_quopri *q, char *at, size_t *room,
+                         const char *s, size_t len) {
+  for (; len; s++, len--) {
+    if (*room < 3) {
       at = put_soft_break(q, at);
-      column = 0;
+      *room = LINE - 1;
     }
-    at = put_escape(at, (unsigned char)s[i]);
+    at = put_escape(at, (unsigned char)*s);
+    *room -= 3;
   }
-  q->column = column;
   return at;
+}
+
+/* Bytes of which it is certain that more of their line follow, so that none
+ * need be held. Returns how many there were. */
+static size_t put_amid_line(smtp_encode_quopri *q, char **out, const char *s,
+                            size_t len) {
+  size_t room = LINE - 1 - q->column, i = 0, n;
+  char *at = *out;
+
+  if (q->column > LINE - 1) return 0;
+  for (; len - i > SMTP_ENCODE_SCAN_STEP; i += n) {
+    n = s[i] == '\t' ? 1 : smtp_encode_scan_plain(s + i);
+    if (n) {
+      if (is_break(q, s[i + n]) && !--n) break;
+      at = put_plain(q, at, &room, s + i, n);
+      continue;
+    }
+    n = smtp_encode_scan_high(s + i);
+    if (!n && is_break(q, s[i])) break;
+    if (!n) n = 1;
+    if (is_break(q, s[i + n]) && !--n) break;
+    at = put_escapes(q, at, &room, s + i, n);
+  }
+  *out = at;
+  q->column = LINE - 1 - room;
+  return i;
 }
 
 static void take_portion(smtp_encode_quopri *q, smtp_buf *out, const char *in,
                          size_t len) {
   char *start = smtp_buf_reserve(out, GROWTH * len + SLACK), *at = start;
-  size_t i = 0, run;
+  size_t i = 0;
 
   if (!start) return;
   while (i < len) {
-    run = q->cr ? 0 : plain_run(q, in + i, len - i);
-    if (run) at = put_run(q, at, in + i, run);
-    i += run;
-    run = q->cr ? 0 : high_run(in + i, len - i);
-    if (run) at = put_high_run(q, at, in + i, run);
-    i += run;
-    if (i < len) at = take(q, at, (unsigned char)in[i++]);
+    if (!q->cr && !q->options.header && !is_break(q, in[i])) {
+      at = put_held(q, at, false);
+      i += put_amid_line(q, &at, in + i, len - i);
+    }
+    at = take(q, at, (unsigned char)in[i++]);
   }
   smtp_buf_extend(out, (size_t)(at - start));
 }

@@ -1,5 +1,5 @@
-/* Quoted-printable decoding, see encode.h: runs without an escape, a line
- * break or white space before one are copied, the rest goes through take(). */
+/* Quoted-printable decoding, see encode.h: what needs no memory is done several
+ * bytes at a time, the rest goes through take(). */
 #include <string.h>
 
 #include "base/text.h"
@@ -25,13 +25,17 @@ static bool is_wsp(char c) {
   return c == ' ' || c == '\t';
 }
 
-/* Of a hexadecimal digit, small ones too; 16 for another character. */
+/* Of a hexadecimal digit, small ones too; more than 15 for another byte. */
 static unsigned hex_value(char c) {
-  unsigned digit = (unsigned)(unsigned char)c - '0';
-  unsigned letter = ((unsigned)(unsigned char)c | 0x20) - 'a';
+  /* clang-format off */
+  static const unsigned char values[] = {
+    ['0'] = 128, 129, 130, 131, 132, 133, 134, 135, 136, 137,
+    ['A'] = 138, 139, 140, 141, 142, 143, ['a'] = 138, 139, 140, 141, 142, 143,
+    [255] = 0,
+  };
+  /* clang-format on */
 
-  if (digit < 10) return digit;
-  return letter < 6 ? letter + 10 : 16;
+  return values[(unsigned char)c] ^ 128u;
 }
 
 static bool is_hex(char c) {
@@ -112,47 +116,56 @@ static char *take(smtp_encode_dequopri *d, char *at, char c) {
   }
 }
 
-/* Printable bytes in a row that stand for themselves, the last one no space. */
-static size_t plain_run(const smtp_encode_dequopri *d, const char *s,
-                        size_t len) {
-  size_t n = 0;
-
-  if (d->state != TEXT || d->held_len || d->header) return 0;
-  n = smtp_encode_scan_plain(s, len);
-  while (n && s[n - 1] == ' ')
-    n--;
-  return n;
-}
-
-/* Whole escapes in a row; returns the bytes taken, three for each. */
-static size_t take_escapes(const smtp_encode_dequopri *d, char **out,
-                           const char *s, size_t len) {
+/* Escapes in a row, or a soft break. Returns how many bytes they have, 0 when
+ * it is neither. */
+static size_t take_escapes(char **out, const char *s, size_t len) {
   char *at = *out;
   size_t n = 0;
 
-  if (d->state != TEXT || d->held_len) return 0;
-  for (; len - n >= 3 && s[n] == '='; n += 3) {
+  for (; len - n > 2 && s[n] == '='; n += 3) {
     unsigned high = hex_value(s[n + 1]), low = hex_value(s[n + 2]);
 
     if ((high | low) > 15) break;
     *at++ = (char)(high << 4 | low);
   }
   *out = at;
-  return n;
+  if (n) return n;
+  if (s[1] == '\n') return 2;
+  return s[1] == '\r' && s[2] == '\n' ? 3 : 0;
+}
+
+/* What needs no memory of what was before: printable bytes but spaces that may
+ * end a line, escapes, line breaks. Returns how many bytes that were. */
+static size_t take_simple(char **out, const char *s, size_t len) {
+  char *at = *out;
+  size_t i = 0, n;
+
+  for (; len - i > SMTP_ENCODE_SCAN_STEP; i += n) {
+    n = smtp_encode_scan_plain(s + i);
+    memcpy(at, s + i, SMTP_ENCODE_SCAN_STEP);
+    while (n && s[i + n - 1] == ' ')
+      n--;
+    at += n;
+    if (n) continue;
+    if (s[i] == '=')
+      n = take_escapes(&at, s + i, len - i);
+    else if (s[i] == '\n' || (s[i] == '\r' && s[i + 1] == '\n'))
+      *at++ = s[i], n = 1;
+    if (!n) break;
+  }
+  *out = at;
+  return i;
 }
 
 static void take_portion(smtp_encode_dequopri *d, smtp_buf *out, const char *in,
                          size_t len) {
   char *start = smtp_buf_reserve(out, len + sizeof d->held + 2), *at = start;
-  size_t i = 0, run;
+  size_t i = 0;
 
   if (!start) return;
   while (i < len) {
-    run = plain_run(d, in + i, len - i);
-    memcpy(at, in + i, run);
-    at += run;
-    i += run;
-    i += take_escapes(d, &at, in + i, len - i);
+    if (d->state == TEXT && !d->held_len && !d->header)
+      i += take_simple(&at, in + i, len - i);
     if (i < len) at = take(d, at, in[i++]);
   }
   smtp_buf_extend(out, (size_t)(at - start));

@@ -3,7 +3,11 @@
 
 #include <string.h>
 
+#include "base/lines.h"
+
 #define BASE64_WIDTH 76
+/* Measured at once, where measuring is encoding. */
+#define PORTION 4096
 
 void smtp_transform_init(smtp_transform *t, smtp_transfer transfer,
                          const char *eol) {
@@ -17,29 +21,38 @@ void smtp_transform_init(smtp_transform *t, smtp_transfer transfer,
   smtp_base64_encoder_init(&t->base64, BASE64_WIDTH, eol, strlen(eol));
 }
 
-/* The end of the run without line ends that begins at `i`. */
-static size_t find_line_end(const char *s, size_t len, size_t i) {
-  const char *lf = memchr(s + i, '\n', len - i);
-  size_t end = lf ? (size_t)(lf - s) : len;
-  const char *cr = memchr(s + i, '\r', end - i);
+/* How many bytes, from the front, stay as they are; none between CR and LF. */
+static size_t fit(const smtp_transform *t, const char *s, size_t len) {
+  const char *cr;
 
-  return cr ? (size_t)(cr - s) : end;
+  if (t->after_cr || (*s == '\n' && t->eol[0] == '\r')) return 0;
+  if (t->eol[0] == '\r') return smtp_lines_fit(s, len, false);
+  cr = memchr(s, '\r', len);
+  return cr ? (size_t)(cr - s) : len;
+}
+
+static void add_byte(smtp_transform *t, smtp_buf *out, char c) {
+  bool second = t->after_cr && c == '\n'; /* of a CRLF already written */
+
+  t->after_cr = c == '\r';
+  if (second) return;
+  if (c == '\r' || c == '\n')
+    smtp_buf_adds(out, t->eol);
+  else
+    smtp_buf_addc(out, c);
 }
 
 static void add_lines(smtp_transform *t, smtp_buf *out, const char *s,
                       size_t len) {
-  size_t i = 0;
+  while (len) {
+    size_t run = fit(t, s, len);
 
-  while (i < len) {
-    size_t end = find_line_end(s, len, i);
-
-    if (end > i) t->after_cr = false;
-    smtp_buf_add(out, s + i, end - i);
-    i = end;
-    if (i == len) break;
-    if (s[i] == '\r' || !t->after_cr) smtp_buf_adds(out, t->eol);
-    t->after_cr = s[i] == '\r';
-    i++;
+    /* A CR is left to add_byte, which remembers it. */
+    if (run && s[run - 1] == '\r') run--;
+    smtp_buf_add(out, s, run);
+    s += run;
+    len -= run;
+    if (len) add_byte(t, out, *s), s++, len--;
   }
 }
 
@@ -66,23 +79,17 @@ void smtp_transform_final(smtp_transform *t, smtp_buf *out) {
     smtp_encode_quopri_final(&t->quopri, out);
 }
 
-unsigned long long smtp_transform_measure(smtp_transfer transfer,
-                                          const char *eol, const char *s,
-                                          unsigned long long len) {
-  unsigned long long total = 0, lines;
+static unsigned long long measure_quopri(const char *eol, const char *s,
+                                         unsigned long long len) {
+  unsigned long long total = 0, i;
   smtp_transform t;
   smtp_buf out;
-  size_t i;
+  size_t n;
 
-  if (transfer == SMTP_TRANSFER_BASE64) {
-    lines = (len + 56) / 57;
-    return (len + 2) / 3 * 4 + lines * strlen(eol);
-  }
   smtp_buf_init(&out);
-  smtp_transform_init(&t, transfer, eol);
-  for (i = 0; i < len; i += 4096) {
-    size_t n = len - i < 4096 ? (size_t)(len - i) : 4096;
-
+  smtp_transform_init(&t, SMTP_TRANSFER_QP, eol);
+  for (i = 0; i < len; i += n) {
+    n = len - i < PORTION ? (size_t)(len - i) : PORTION;
     smtp_transform_update(&t, &out, s + i, n);
     total += smtp_buf_len(&out);
     smtp_buf_clear(&out);
@@ -91,4 +98,15 @@ unsigned long long smtp_transform_measure(smtp_transfer transfer,
   total += smtp_buf_len(&out);
   smtp_buf_free(&out);
   return total;
+}
+
+unsigned long long smtp_transform_measure(smtp_transfer transfer,
+                                          const char *eol, const char *s,
+                                          unsigned long long len) {
+  unsigned long long lines = (len + 56) / 57;
+
+  if (transfer == SMTP_TRANSFER_BASE64)
+    return (len + 2) / 3 * 4 + lines * strlen(eol);
+  if (transfer == SMTP_TRANSFER_QP) return measure_quopri(eol, s, len);
+  return smtp_lines_measure(s, (size_t)len, strlen(eol));
 }
