@@ -98,7 +98,10 @@ typedef struct smtp_smime_report {
   size_t count;
 } smtp_smime_report;
 
-/* Check every signature of `cms` over `content` (canonical, CRLF), or, when
+/* Revocation is not looked up. MD5 and SHA-1 are refused, and whoever is
+ * believed by a chain has 112 bits of security in all of it.
+ *
+ * Check every signature of `cms` over `content` (canonical, CRLF), or, when
  * that is NULL, over what it carries. One bad signature is a failure. The
  * report starts zeroed, and is freed by the caller in any case. */
 smtp_error smtp_smime_verify(const smtp_smime_trust *trust, const void *cms,

@@ -123,11 +123,17 @@ static const char *fault_of_dates(X509 *cert) {
   return until < 0 ? "it has expired" : NULL;
 }
 
+/* RFC 8551 section 6: an RSA key below 2048 bits is insecure. */
+#define SECURITY_BITS_MIN 112
+
 static const char *fault_of_use(X509 *cert, smtp_smime_use use) {
   uint32_t purposes = X509_get_extended_key_usage(cert);
   uint32_t usage = X509_get_key_usage(cert);
-  int type = EVP_PKEY_base_id(X509_get0_pubkey(cert));
+  EVP_PKEY *key = X509_get0_pubkey(cert);
+  int type = EVP_PKEY_base_id(key);
 
+  if (EVP_PKEY_security_bits(key) < SECURITY_BITS_MIN)
+    return "its key is too short: RSA of 2048 bits or more expected";
   /* Both are all ones when the certificate names none. */
   if (!(purposes & (XKU_SMIME | XKU_ANYEKU)))
     return "it is not for mail: its extended key usage lacks emailProtection";

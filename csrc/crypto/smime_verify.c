@@ -170,6 +170,9 @@ static X509_STORE *new_store(const smtp_smime_trust *t, smtp_error *e,
   return NULL;
 }
 
+/* 112 bits of security: RSA of 2048 bits, nothing by SHA-1. */
+#define AUTH_LEVEL 2
+
 static smtp_error check_signer(X509 *cert, X509_STORE *store,
                                STACK_OF(X509) * others,
                                const smtp_smime_trust *t, smtp_buf *why) {
@@ -178,6 +181,8 @@ static smtp_error check_signer(X509 *cert, X509_STORE *store,
 
   if (ctx && X509_STORE_CTX_init(ctx, store, cert, others) &&
       X509_STORE_CTX_set_default(ctx, "smime_sign")) {
+    X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(ctx),
+                                     AUTH_LEVEL);
     if (t->at) X509_STORE_CTX_set_time(ctx, 0, (time_t)t->at);
     e = SMTP_OK;
     if (X509_verify_cert(ctx) != 1)
@@ -220,6 +225,46 @@ static smtp_error check_signers(CMS_ContentInfo *cms, X509_STORE *store,
 
 /* The signatures. */
 
+/* RFC 8551 section 2.1: MD5 and SHA-1 are history, and collide. */
+#define DIGEST_SIZE_MIN 28
+
+static smtp_error check_algorithms(CMS_ContentInfo *cms, smtp_buf *why) {
+  STACK_OF(CMS_SignerInfo) *all = CMS_get0_SignerInfos(cms);
+  int i;
+
+  if (sk_CMS_SignerInfo_num(all) <= 0) {
+    smtp_buf_adds(why, "verifying: nobody signed it");
+    return SMTP_ERR_SMIME;
+  }
+  for (i = 0; i < sk_CMS_SignerInfo_num(all); i++) {
+    X509_ALGOR *algorithm = NULL;
+    const ASN1_OBJECT *name = NULL;
+    const EVP_MD *digest;
+
+    CMS_SignerInfo_get0_algs(sk_CMS_SignerInfo_value(all, i), NULL, NULL,
+                             &algorithm, NULL);
+    X509_ALGOR_get0(&name, NULL, NULL, algorithm);
+    digest = EVP_get_digestbyobj(name);
+    if (digest && EVP_MD_size(digest) >= DIGEST_SIZE_MIN) continue;
+    smtp_buf_adds(why, "verifying: a digest that proves nothing (");
+    smtp_buf_adds(why, digest ? OBJ_nid2sn(OBJ_obj2nid(name)) : "unknown");
+    smtp_buf_addc(why, ')');
+    return SMTP_ERR_SMIME;
+  }
+  return SMTP_OK;
+}
+
+static smtp_error explain_mismatch(smtp_buf *why) {
+  int reason = ERR_GET_REASON(ERR_peek_last_error());
+
+  if (reason != CMS_R_SIGNER_CERTIFICATE_NOT_FOUND)
+    return smtp_smime_explain(why, "the signature does not match");
+  ERR_clear_error();
+  smtp_buf_adds(why, "the signer's certificate is missing: it is neither in "
+                     "the message nor in certs");
+  return SMTP_ERR_SMIME;
+}
+
 static smtp_error check_content(CMS_ContentInfo *cms, BIO *detached,
                                 X509_STORE *store, STACK_OF(X509) * extra,
                                 smtp_smime_report *r, smtp_buf *why) {
@@ -230,12 +275,14 @@ static smtp_error check_content(CMS_ContentInfo *cms, BIO *detached,
     smtp_buf_adds(why, "verifying: it is not signed");
     return SMTP_ERR_SMIME;
   }
+  e = check_algorithms(cms, why);
+  if (e) return e;
   content = detached ? BIO_new(BIO_s_null()) : BIO_new(BIO_s_mem());
   if (!content)
     e = SMTP_ERR_NOMEM;
   else if (CMS_verify(cms, extra, store, detached, content,
                       CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) != 1)
-    e = smtp_smime_explain(why, "the signature does not match");
+    e = explain_mismatch(why);
   if (!e && !detached) smtp_smime_drain(content, &r->content);
   BIO_free(content);
   ERR_clear_error();

@@ -138,6 +138,12 @@ describe("a signer's certificate", function()
     assert.is_nil((verify(der, "y", { verify = false })))
   end)
 
+  it("that SHA-1 certified is refused, unless nobody asks", function()
+    local der = signature("x", "old")
+    assert.matches("CN=old.*digest algorithm too weak", why(verify(der, "x")))
+    assert(verify(der, "x", { verify = false }))
+  end)
+
   it("is judged by the time that is given", function()
     local der = signature("x")
     assert.matches("not yet valid", why(verify(der, "x", { time = 1500000000 })))
@@ -153,6 +159,7 @@ describe("what is no good for signing is refused by name:", function()
     { "web",       "web.key",        "web.*emailProtection" },
     { "onlycrypt", "onlycrypt.key",  "onlycrypt.*digitalSignature" },
     { "edward",    "edward.key",     "edward.*RSA or EC expected" },
+    { "short",     "short.key",      "short.*RSA of 2048 bits or more" },
     { "alice",     "bob.key",        "alice.*the key is not its own" },
     { "alice",     "plain.key",      "alice.*the key is not its own" },
     { "alice",     "alice.pem",      "key: no private key in it" },
@@ -265,6 +272,7 @@ describe("whom mail cannot be encrypted to is refused by name:", function()
     { "web", "emailProtection" },
     { "onlysign", "keyEncipherment" },
     { "edward", "RSA or EC expected" },
+    { "short", "RSA of 2048 bits or more" },
   }
   for _, case in ipairs(cases) do
     it(case[1], function()

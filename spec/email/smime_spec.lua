@@ -175,6 +175,65 @@ describe("smime.verify of what openssl signed", function()
     end)
   end
 
+  for _, digest in ipairs { "sha1", "md5" } do
+    it("is refused with " .. digest .. ", whoever signed", function()
+      for _, more in ipairs { {}, { verify = false } } do
+        local raw = judge.sign(entity, "alice", "-md " .. digest)
+        assert(judge.verify(raw))
+        local content, err = smime.verify(raw, trust(more))
+        assert.is_nil(content)
+        assert.matches("a digest that proves nothing (" .. digest:upper() .. ")", err.message, 1, true)
+      end
+    end)
+  end
+
+  it("needs the signer's certificate, in the message or in certs", function()
+    local raw = judge.sign(entity, "alice", "-nocerts")
+    local content, err = smime.verify(raw, trust())
+    assert.is_nil(content)
+    assert.matches("the signer's certificate is missing", err.message)
+    assert.is_nil((smime.verify(raw, trust { certs = pem "bob.pem" })))
+    assert(smime.verify(raw, trust { certs = { pem "bob.pem", pem "alice.pem" } }))
+    content, err = smime.verify(judge.sign(entity, "mallory", "-nocerts"), trust { certs = pem "mallory.pem" })
+    assert.is_nil(content, "what is in certs is known, not trusted")
+    assert.matches("mallory", err.message)
+  end)
+
+  it("compares the certificate with the address that is given, or with From", function()
+    local raw = judge.sign(entity, "alice")
+    local cases = {
+      -- header field,                     from,                     matches
+      { "",                                nil,                      false },
+      { "",                                "Alice <alice@EXAMPLE.com>", true },
+      { "",                                "Alice@example.com",      false },
+      { "From: alice@example.com\r\n",     nil,                      true },
+      { "From: alice@example.com\r\n",     "bob@example.com",        false },
+      { "From: alice@example.com\r\n",     "not an address",         false },
+      { "From: \"alice@example.com\" <eve@example.org>\r\n", nil,    false },
+      { "From: alice@example.com, eve@example.org\r\n", nil,         false },
+      { "From: alice@example.com\r\nFrom: eve@example.org\r\n", nil, false },
+      { "From: eve@example.org\r\nSender: alice@example.com\r\n", nil, false },
+    }
+    for _, case in ipairs(cases) do
+      local _, signers = assert(smime.verify(case[1] .. raw, trust { from = case[2] }))
+      assert.equal(case[3], signers[1].from_matches, case[1] .. tostring(case[2]))
+    end
+  end)
+
+  it("refuses a signer whose RSA key has 1024 bits", function()
+    local content, err = smime.verify(judge.sign(entity, "short"), trust())
+    assert.is_nil(content)
+    assert.matches("short.*key too weak", err.message)
+  end)
+
+  it("refuses certificates without a signature", function()
+    local bundle = judge.openssl(("crl2pkcs7 -nocrl -certfile %s -outform DER"):format(judge.path "alice.pem"), "")
+    local content, err = smime.verify("Content-Type: application/pkcs7-mime; smime-type=certs-only\n" ..
+      "Content-Transfer-Encoding: base64\n\n" .. smtplib.base64.encodebytes(bundle), trust())
+    assert.is_nil(content)
+    assert.matches("nobody signed it", err.message)
+  end)
+
   it("does not trust a stranger", function()
     local content, err = smime.verify(header .. judge.sign(entity, "mallory"), trust())
     assert.is_nil(content)
@@ -240,8 +299,9 @@ describe("encrypt_smime", function()
     local raw = wire(m)
     assert(judge.verify(assert(judge.decrypt(raw, "bob"))))
     local signed = assert(smime.decrypt(raw, identity "bob"))
-    local inner, signers = smime.verify(signed, trust())
+    local inner, signers = smime.verify(signed, trust { from = email.message_from_string(raw)["From"] })
     assert(inner, signers)
+    assert.is_true(signers[1].from_matches)
     assert.matches("^Gr", inner:get_body():get_content())
   end)
 
@@ -289,6 +349,9 @@ describe("a signed message that is sent", function()
       assert.same({}, assert(server:send_message(m)))
       -- As a relay would: what arrived is read and sent on.
       local first = sink:messages()[1].data
+      local content_type = wire(m):match("\r\n(Content%-Type:.-)\r\n%S")
+      assert.truthy(first:find(content_type, 1, true))
+      assert.equal(wire(m):match("\r\n\r\n(.*)$"), first:match("\r\n\r\n(.*)$"))
       assert.same({}, assert(server:send_message(email.message_from_string(first))))
       server:quit()
       for _, arrived in ipairs(sink:messages()) do

@@ -11,6 +11,7 @@
 #   web    serverAuth only              expired, notyet
 #   onlysign, onlycrypt  RSA whose key usage lacks the other
 #   edward Ed25519                      mallory of another authority
+#   short  RSA of 1024 bits             old    certified by SHA-1
 set -eu
 umask 077
 folder=${1:?usage: mksmime.sh FOLDER}
@@ -23,10 +24,11 @@ work=$(mktemp -d "$folder.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 log=$work/log
 
-# make_key NAME rsa|ec|ed
+# make_key NAME rsa|short|ec|ed
 make_key() {
   case $2 in
   rsa) openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$work/$1.key" 2>>"$log" ;;
+  short) openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out "$work/$1.key" 2>>"$log" ;;
   ec) openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/$1.key" 2>>"$log" ;;
   ed) openssl genpkey -algorithm ED25519 -out "$work/$1.key" 2>>"$log" ;;
   esac
@@ -46,7 +48,7 @@ certify() {
   printf '%b\n' "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n$4" > "$work/extensions"
   openssl ca -batch -notext -utf8 -config "$work/register.cnf" -cert "$work/$3.pem" -keyfile "$work/$3.key" \
     -in "$work/$1.csr" -out "$work/$1.pem" -extfile "$work/extensions" \
-    -startdate "${5:-20200101000000Z}" -enddate "${6:-20390101000000Z}" 2>>"$log"
+    -md "${digest:-sha256}" -startdate "${5:-20200101000000Z}" -enddate "${6:-20390101000000Z}" 2>>"$log"
   rm "$work/$1.csr" "$work/extensions"
 }
 
@@ -85,6 +87,10 @@ certify notyet ec ca "$(mail notyet)" 20380101000000Z 20390101000000Z
 certify onlysign rsa ca "$(mail onlysign)$usage,digitalSignature"
 certify onlycrypt rsa ca "$(mail onlycrypt)$usage,keyEncipherment"
 certify edward ed ca "$(mail edward)$usage,digitalSignature"
+certify short short ca "$(mail short)$usage,digitalSignature,keyEncipherment"
+digest=sha1
+certify old ec ca "$(mail old)$usage,digitalSignature,keyAgreement"
+digest=sha256
 certify mallory ec otherca "$(mail mallory)$usage,digitalSignature,keyAgreement"
 openssl pkey -in "$work/alice.key" -aes256 -passout pass:secret -out "$work/locked.key" 2>>"$log"
 

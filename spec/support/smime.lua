@@ -30,17 +30,21 @@ function smime.read(name)
   return read(smime.path(name))
 end
 
--- openssl cms ARGUMENTS over the bytes: what it gives, or nil and what it says.
-local function cms(arguments, bytes)
+---openssl ARGUMENTS over the bytes: what it gives, or nil and what it says.
+function smime.openssl(arguments, bytes)
   local from, to, said = os.tmpname(), os.tmpname(), os.tmpname()
   write(from, bytes)
-  local ok = run(("openssl cms %s -in %s -out %s 2>%s"):format(arguments, from, to, said))
+  local ok = run(("openssl %s -in %s -out %s 2>%s"):format(arguments, from, to, said))
   local result, why = read(to), read(said)
   os.remove(from)
   os.remove(to)
   os.remove(said)
   if not ok then return nil, why end
   return result
+end
+
+local function cms(arguments, bytes)
+  return smime.openssl("cms " .. arguments, bytes)
 end
 
 ---The signed content by openssl's verdict; nil and its words when it is refused.

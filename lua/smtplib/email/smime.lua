@@ -20,6 +20,7 @@ local smime = {}
 ---@field cafile? string          PEM file of trusted authorities (default: the system's)
 ---@field cadata? string          the same as PEM text
 ---@field certs? string|string[]  PEM: certificates that the signature may lack
+---@field from? string            compare this address, not the message's own From: for what was encrypted
 ---@field time? number            check certificates as of then (seconds since the epoch)
 ---@field verify? boolean         false: the signature alone, whoever made it
 
@@ -29,14 +30,14 @@ local smime = {}
 ---@field serial string        hexadecimal
 ---@field fingerprint string   SHA-256 of the certificate, hexadecimal
 ---@field emails string[]      the addresses that it was issued for
----@field from_matches boolean every address of From is among them
+---@field from_matches boolean every address of From (or of the option from) is among them
 ---@field digest string        "SHA256"
 ---@field not_before number    seconds since the epoch
 ---@field not_after number
 ---@field signing_time number? as the signer says
 
 local verifying = {
-  cafile = "string", cadata = "string", certs = "string|table", time = "number", verify = "boolean",
+  cafile = "string", cadata = "string", certs = "string|table", from = "string", time = "number", verify = "boolean",
 }
 local decrypting = { cert = "string", key = "string", certfile = "string", keyfile = "string", key_password = "string" }
 
@@ -83,7 +84,7 @@ local function folded(address)
   return localpart and localpart .. "@" .. domain:lower() or address
 end
 
--- Whether every address of the one From field is the certificate's.
+-- Whether every address of the one field is the certificate's.
 local function matches(froms, emails)
   local known = {}
   for _, address in ipairs(emails) do known[folded(address)] = true end
@@ -96,7 +97,8 @@ end
 
 --- The content of a signed message, and who signed it; nil and an error when
 --- a signature does not match or a signer is not trusted. Whether the signer
---- is the author is for the caller to decide: see from_matches.
+--- is the author is for the caller to decide: see from_matches. Revocation is
+--- not looked up; MD5, SHA-1 and RSA below 2048 bits prove nothing.
 ---@param m userdata|string # a Message, or its bytes
 ---@param opts smtplib.smime.trust|nil
 ---@return userdata|nil content
@@ -114,12 +116,15 @@ function smime.verify(m, opts)
     certs = opts.certs and table.concat(options.texts(opts, "certs"), "\n"),
   })
   if not carried then return nil, errors.from_core(signers, sentence) end
-  for _, signer in ipairs(signers) do signer.from_matches = matches(whole.fields.from, signer.emails) end
+  local froms = opts.from and { opts.from } or whole.fields.from
+  for _, signer in ipairs(signers) do signer.from_matches = matches(froms, signer.emails) end
   return email.message_from_string(content or carried), signers
 end
 
---- The message inside an encrypted one. It proves nothing about its sender:
---- verify it if it is signed.
+--- The message inside an encrypted one. It proves nothing about its sender, nor
+--- (but with GCM) that nobody changed it on the way: verify it if it is signed,
+--- and load nothing from the net that it names before. It has the fields that
+--- were encrypted; From, To and Subject are in `m`.
 ---@param m userdata|string # a Message, or its bytes
 ---@param opts table # cert, key (PEM), or certfile, keyfile; key_password
 ---@return userdata|nil content
