@@ -10,11 +10,13 @@
 /* set_bytes(m, s, exact) */
 static int set_bytes(lua_State *L) {
   smtp_message *m = smtp_lmessage_check(L, 1);
-  size_t len;
-  const char *s = luaL_checklstring(L, 2, &len);
+  smtp_block *b = smtp_llend_string(L, 2);
 
-  return smtp_push_result(
-      L, smtp_message_set_bytes(m, s, len, lua_toboolean(L, 3)));
+  if (!b) return smtp_push_result(L, SMTP_ERR_NOMEM);
+  smtp_message_set_block(m, b, lua_toboolean(L, 3));
+  smtp_block_drop(b);
+  smtp_llend_settle(L);
+  return smtp_push_result(L, SMTP_OK);
 }
 
 /* set_fed(m) */
@@ -26,6 +28,7 @@ static int set_fed(lua_State *L) {
 /* clear_body(m) */
 static int clear_body(lua_State *L) {
   smtp_message_clear_body(smtp_lmessage_check(L, 1));
+  smtp_llend_settle(L);
   return 0;
 }
 

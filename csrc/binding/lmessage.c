@@ -95,6 +95,7 @@ static int collect_message(lua_State *L) {
 
   smtp_message_drop(o->m);
   o->m = NULL;
+  smtp_llend_settle(L);
   return 0;
 }
 

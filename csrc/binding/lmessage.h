@@ -1,4 +1,4 @@
-/* What lmessage.c, lbody.c, lwriter.c and lparser.c share. */
+/* What lmessage.c, lbody.c, lwriter.c, lparser.c and llend.c share. */
 #ifndef SMTP_BINDING_LMESSAGE_H
 #define SMTP_BINDING_LMESSAGE_H
 
@@ -18,6 +18,12 @@ smtp_buf *smtp_lmessage_scratch(lua_State *L);
 int smtp_lmessage_push(lua_State *L, smtp_buf *b);
 /* Push a block's bytes, nil for NULL; returns 1. */
 int smtp_lbody_push(lua_State *L, const smtp_block *b);
+/* The string at stack index `i` as a block, which refers to it when it is long.
+ * NULL when there is no memory; may raise. */
+smtp_block *smtp_llend_string(lua_State *L, int i);
+/* Let go of the strings that no block refers to any more: for whoever dropped
+ * messages or writers. */
+void smtp_llend_settle(lua_State *L);
 /* Add the functions of bodies to the table on top of the stack. */
 void smtp_lbody_open(lua_State *L);
 /* Add the writer's and the text functions to the table on top of the stack. */

@@ -23,6 +23,7 @@ static int collect_reading(lua_State *L) {
   smtp_buf_free(&r->fed);
   smtp_block_drop(r->input);
   r->input = NULL;
+  smtp_llend_settle(L);
   return 0;
 }
 
@@ -58,13 +59,12 @@ static int push_message(lua_State *L, reading *r, int i) {
 /* parse(s [, depth, parts, fields]) -> message [, its mbox line], or nil, name,
  * sentence */
 static int parse(lua_State *L) {
-  size_t len;
-  const char *s = luaL_checklstring(L, 1, &len);
   reading *r;
 
+  luaL_checkstring(L, 1);
   lua_settop(L, 4);
   r = smtp_push_object(L, sizeof *r, CLASS);
-  r->input = smtp_block_new(s, len);
+  r->input = smtp_llend_string(L, 1);
   return push_message(L, r, 2);
 }
 

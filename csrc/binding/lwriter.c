@@ -29,6 +29,7 @@ static int collect_writer(lua_State *L) {
   smtp_writer_free(o->w);
   smtp_release(o->fed);
   memset(o, 0, sizeof *o);
+  smtp_llend_settle(L);
   return 0;
 }
 

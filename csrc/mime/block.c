@@ -40,6 +40,29 @@ smtp_block *smtp_block_slice(smtp_block *of, size_t start, size_t len) {
   return b;
 }
 
+smtp_block *smtp_block_borrow(const char *bytes, size_t len,
+                              smtp_lender *lender, int ticket) {
+  smtp_block *b = smtp_allocate(sizeof *b);
+
+  if (!b) return NULL;
+  b->refs = 1;
+  b->bytes = bytes;
+  b->len = len;
+  b->lender = lender;
+  b->ticket = ticket;
+  return b;
+}
+
+bool smtp_block_settle(smtp_lender *lender, int *ticket) {
+  smtp_block *b = lender->given_back;
+
+  if (!b) return false;
+  lender->given_back = b->next;
+  *ticket = b->ticket;
+  smtp_release(b);
+  return true;
+}
+
 smtp_block *smtp_block_keep(smtp_block *b) {
   if (b) b->refs++;
   return b;
@@ -49,5 +72,10 @@ void smtp_block_drop(smtp_block *b) {
   if (!b || --b->refs) return;
   smtp_block_drop(b->owner); /* which is no slice itself */
   smtp_buf_free(&b->adopted);
+  if (b->lender) {
+    b->next = b->lender->given_back;
+    b->lender->given_back = b;
+    return;
+  }
   smtp_release(b);
 }

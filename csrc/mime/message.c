@@ -210,11 +210,17 @@ smtp_error smtp_message_set_bytes(smtp_message *m, const char *bytes,
   smtp_block *b = smtp_block_new(bytes, len);
 
   if (!b) return SMTP_ERR_NOMEM;
+  smtp_message_set_block(m, b, exact);
+  smtp_block_drop(b);
+  return SMTP_OK;
+}
+
+void smtp_message_set_block(smtp_message *m, smtp_block *b, bool exact) {
+  smtp_block_keep(b);
   smtp_message_clear_body(m);
   m->body = SMTP_BODY_BYTES;
   m->content = b;
   m->exact = exact;
-  return SMTP_OK;
 }
 
 void smtp_message_set_fed(smtp_message *m) {

@@ -151,6 +151,8 @@ void smtp_message_clear_body(smtp_message *m);
  * line ends become those of the output. */
 smtp_error smtp_message_set_bytes(smtp_message *m, const char *bytes,
                                   size_t len, bool exact);
+/* The same of a block, which is kept. */
+void smtp_message_set_block(smtp_message *m, smtp_block *b, bool exact);
 /* The body is fed to the writer. */
 void smtp_message_set_fed(smtp_message *m);
 /* No parts yet; `random` (16 bytes at least) makes the boundary. */

@@ -20,11 +20,12 @@ local named = {
   { "in_reply_to", "In-Reply-To" }, { "references", "References" },
 }
 
+-- The types of an option; true where the field that is made of it decides.
 local options = {
-  text = "string", html = "string", amp = "string", calendar = "string|table", flowed = "boolean",
-  headers = "table", attachments = "table", inline = "table", list = "table",
+  text = { "string" }, html = { "string" }, amp = { "string" }, calendar = { "string", "table" },
+  flowed = { "boolean" }, headers = { "table" }, attachments = { "table" }, inline = { "table" }, list = { "table" },
 }
-for _, option in ipairs(named) do options[option[1]] = "any" end
+for _, option in ipairs(named) do options[option[1]] = true end
 
 local entry_options = {
   path = true, content = true, type = true, filename = true, cid = true, disposition = true, headers = true,
@@ -69,8 +70,8 @@ local function check(opts)
   for name, value in pairs(opts) do
     local kinds = options[name]
     if not kinds then misuse.raise(("unknown option '%s'"):format(tostring(name))) end
-    if kinds ~= "any" and not ("|" .. kinds .. "|"):find("|" .. type(value) .. "|", 1, true) then
-      misuse.raise(("bad option '%s' (%s expected, got %s)"):format(name, (kinds:gsub("|", " or ")), type(value)))
+    if kinds ~= true and type(value) ~= kinds[1] and type(value) ~= kinds[2] then
+      misuse.raise(("bad option '%s' (%s expected, got %s)"):format(name, table.concat(kinds, " or "), type(value)))
     end
   end
   check_entries("attachments", opts.attachments)
@@ -112,23 +113,37 @@ local function check_singular(m, headers)
   end
 end
 
-local function add_headers(m, opts)
-  local found = {}
+local function add_named(m, opts)
   for _, option in ipairs(named) do
-    local name, value = option[1], opts[option[1]]
-    if name == "in_reply_to" or name == "references" then value = value and in_brackets(value) end
-    if value ~= nil then found[#found + 1] = { option[2], value } end
+    local value = opts[option[1]]
+    if value ~= nil then
+      if option[1] == "in_reply_to" or option[1] == "references" then value = in_brackets(value) end
+      local ok, why, sentence = fields.put(message.add, m, option[2], value)
+      if not ok then return nil, why, sentence end
+    end
   end
-  local ok, why, sentence = add_all(m, found)
-  if ok and opts.list then
+  return true
+end
+
+local function add_further(m, opts)
+  local ok, why, sentence = true, nil, nil
+  if opts.list then
     local of_list
     of_list, why, sentence = list.fields(opts.list)
-    ok = of_list and true or nil
-    if ok then ok, why, sentence = add_all(m, of_list) end
+    if not of_list then return nil, why, sentence end
+    ok, why, sentence = add_all(m, of_list)
   end
-  local further = parts.sorted(opts.headers)
-  if ok then check_singular(m, further) end
-  if ok then ok, why, sentence = add_all(m, further) end
+  if ok and opts.headers then
+    local further = parts.sorted(opts.headers)
+    check_singular(m, further)
+    ok, why, sentence = add_all(m, further)
+  end
+  return ok, why, sentence
+end
+
+local function add_headers(m, opts)
+  local ok, why, sentence = add_named(m, opts)
+  if ok then ok, why, sentence = add_further(m, opts) end
   if not ok then return nil, why, sentence end
   return fields.add_new(m, "MIME-Version", "1.0")
 end
@@ -139,14 +154,14 @@ local function entry_of(entry)
   for key, value in pairs(entry) do
     if key ~= "path" and key ~= "content" then given[key] = value end
   end
-  local value = entry.path and { path = entry.path } or entry.content
-  return value, given
+  return entry.path and { path = entry.path } or entry.content, given
 end
 
-local function add_entries(m, subtype, entries)
-  for _, entry in ipairs(entries or {}) do
-    local value, given = entry_of(entry)
-    local ok, why, sentence = parts.add(m, subtype, value, given)
+local function attach_entries(m, subtype, entries)
+  for _, entry in ipairs(entries) do
+    local part, why, sentence = parts.part(subtype, entry_of(entry))
+    local ok = part
+    if part then ok, why, sentence = parts.attach(m, part) end
     if not ok then return nil, why, sentence end
   end
   return true
@@ -174,10 +189,24 @@ local function forms_of(opts, calendar)
   return forms
 end
 
+-- A part of `m`, to be filled by fill(part, …).
+local function attach_new(m, fill, ...)
+  local part = message.new()
+  local ok, why, sentence = fill(part, ...)
+  if ok then ok, why, sentence = parts.attach(m, part) end
+  return ok, why, sentence
+end
+
+local function fill_form(m, form)
+  return parts.fill(m, parts.with_newline(form[1], form[2]), form[2])
+end
+
 -- A form as the body of `m`, with what it refers to around it.
-local function fill(m, form, inline)
-  local ok, why, sentence = parts.fill(m, parts.with_newline(form[1], form[2]), form[2])
-  if ok and inline then ok, why, sentence = add_entries(m, "related", inline) end
+local function add_form(m, form, inline)
+  if not inline then return fill_form(m, form) end
+  local ok, why, sentence = parts.contain(m, "related")
+  if ok then ok, why, sentence = attach_new(m, fill_form, form) end
+  if ok then ok, why, sentence = attach_entries(m, "related", inline) end
   return ok, why, sentence
 end
 
@@ -190,28 +219,34 @@ local function host_of(forms)
 end
 
 local function add_forms(m, forms, inline)
-  local host = host_of(forms)
-  local ok, why, sentence = fill(m, forms[1], host == 1 and inline)
-  if ok and #forms > 1 then ok, why, sentence = parts.convert(m, "alternative") end
-  for i = 2, #forms do
-    local part = message.new()
-    if ok then ok, why, sentence = fill(part, forms[i], host == i and inline) end
-    message.remove(part, "MIME-Version")
-    if ok then ok, why, sentence = parts.attach(m, part) end
+  if #forms == 1 then return add_form(m, forms[1], inline) end
+  local ok, why, sentence = parts.contain(m, "alternative")
+  local host = inline and host_of(forms)
+  for i, form in ipairs(forms) do
+    if ok then ok, why, sentence = attach_new(m, add_form, form, host == i and inline) end
   end
   return ok, why, sentence
 end
 
+local function some(entries)
+  return entries and entries[1] ~= nil and entries or nil
+end
+
+local function file_of(calendar)
+  return {
+    content = calendar.content, filename = calendar.filename,
+    type = message.set_param("application/ics", "name", calendar.filename),
+  }
+end
+
 local function add_body(m, opts)
   local calendar = calendar_of(opts)
-  local ok, why, sentence = add_forms(m, forms_of(opts, calendar), opts.inline)
-  if ok then ok, why, sentence = add_entries(m, "mixed", opts.attachments) end
-  if ok and calendar then
-    ok, why, sentence = add_entries(m, "mixed", {
-      { content = calendar.content, filename = calendar.filename,
-        type = message.set_param("application/ics", "name", calendar.filename) },
-    })
-  end
+  local forms, inline, attachments = forms_of(opts, calendar), some(opts.inline), some(opts.attachments)
+  if not (attachments or calendar) then return add_forms(m, forms, inline) end
+  local ok, why, sentence = parts.contain(m, "mixed")
+  if ok then ok, why, sentence = attach_new(m, add_forms, forms, inline) end
+  if ok and attachments then ok, why, sentence = attach_entries(m, "mixed", attachments) end
+  if ok and calendar then ok, why, sentence = attach_entries(m, "mixed", { file_of(calendar) }) end
   return ok, why, sentence
 end
 

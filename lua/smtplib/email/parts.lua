@@ -13,6 +13,8 @@ local message = core.message
 
 local M = {}
 
+local none = {}
+
 --- Add a part to what has parts already.
 function M.attach(m, part)
   local ok, why, sentence = message.attach(m, part)
@@ -36,21 +38,13 @@ function M.set(m, list)
   return true
 end
 
--- Set fields, given as {name, value} in turn, until one is refused.
-local function set_fields(m, list)
-  for _, field in ipairs(list) do
-    local ok, why, sentence = fields.put(message.set, m, field[1], field[2])
-    if not ok then return nil, why, sentence end
-  end
-  return true
-end
-
 --- Fields as {name, value} in turn: an array as it stands; a table of names and
 --- values in an order that stays the same.
 function M.sorted(headers)
+  if headers == nil then return none end
   if type(headers) == "table" and headers[1] ~= nil then return headers end
   local names, list = {}, {}
-  for name in pairs(headers or {}) do names[#names + 1] = name end
+  for name in pairs(headers) do names[#names + 1] = name end
   table.sort(names, function(x, y) return tostring(x) < tostring(y) end)
   for i, name in ipairs(names) do list[i] = { name, headers[name] } end
   return list
@@ -96,22 +90,26 @@ end
 
 --- Text that is the body ends with a line end, as Python's does.
 function M.with_newline(value, opts)
-  if is_text(value, opts.type or "text/plain") and not value:match("\n$") then return value .. "\n" end
+  if is_text(value, opts.type or "text/plain") and value:byte(-1) ~= 10 then return value .. "\n" end
   return value
 end
 
-local function description(opts)
-  local list = {}
+-- The fields that say what the content is for, and those that were given.
+local function describe(m, opts)
+  local ok, why, sentence = true, nil, nil
   local disposition = opts.disposition or opts.filename and "attachment"
   if disposition then
     if opts.filename then disposition = message.set_param(disposition, "filename", opts.filename) end
-    list[#list + 1] = { "Content-Disposition", disposition }
+    ok, why, sentence = message.set(m, "Content-Disposition", disposition)
   end
-  if opts.cid then
-    list[#list + 1] = { "Content-ID", opts.cid:match("^<.*>$") and opts.cid or "<" .. opts.cid .. ">" }
+  if ok and opts.cid then
+    ok, why, sentence = message.set(m, "Content-ID", opts.cid:match("^<.*>$") and opts.cid or "<" .. opts.cid .. ">")
   end
-  for _, field in ipairs(M.sorted(opts.headers)) do list[#list + 1] = field end
-  return list
+  for _, field in ipairs(M.sorted(opts.headers)) do
+    if not ok then break end
+    ok, why, sentence = fields.put(message.set, m, field[1], field[2])
+  end
+  return ok, why, sentence
 end
 
 local function put_params(kind, list)
@@ -128,8 +126,15 @@ end
 
 local flowed_params = { { "format", "flowed" }, { "delsp", "no" } }
 
+-- What text is mostly, as Content-Type says it.
+local usual = { ["text/plain"] = 'text/plain; charset="utf-8"', ["text/html"] = 'text/html; charset="utf-8"' }
+
 -- The value of Content-Type, and text that is in its charset and shape.
 local function typed(value, opts)
+  if type(value) == "string" and not (opts.charset or opts.exact or opts.flowed or opts.params) then
+    local kind = usual[opts.type or "text/plain"]
+    if kind then return kind, value, true end
+  end
   local kind = opts.type or select(2, content.describe(value)) or "text/plain"
   if not message.is_type((message.params(kind))) then
     return nil, "header", ("header 'Content-Type': bad content type '%s'"):format(kind)
@@ -176,7 +181,7 @@ function M.fill(m, value, opts)
     ok, why, sentence = fill_content(m, value, opts)
   end
   if not ok then return nil, why, sentence end
-  return set_fields(m, description(opts))
+  return describe(m, opts)
 end
 
 local ranks = { related = 1, alternative = 2, mixed = 3 }
@@ -199,6 +204,13 @@ local function move(m, to)
   into.is_spent, from.is_spent = from.is_spent, nil
   into.length, from.length = from.length, nil
   return true
+end
+
+--- Make `m`, which has no body and no type yet, a multipart without parts.
+function M.contain(m, subtype)
+  local ok, why, sentence = message.add(m, "Content-Type", "multipart/" .. subtype)
+  if ok then ok, why, sentence = message.set_parts(m) end
+  return ok, why, sentence
 end
 
 --- Make `m` a multipart of that subtype; what it was becomes its first part.
