@@ -8,6 +8,8 @@ exclude_files = { "build/" }
 files["spec"] = { max_line_length = false }
 files["spec/**/*_spec.lua"] = { std = "min+busted" }
 files["spec/helper.lua"] = { std = "min+busted" }
+-- Runs inside nginx, whose Lua is LuaJIT.
+files["spec/nginx/support/handler.lua"] = { std = "luajit", read_globals = { "ngx" } }
 files[".busted"] = {}
 files["rockspec/*.rockspec"] = { std = "rockspec" }
 files["lua/smtplib/transport/ngx.lua"] = { read_globals = { "ngx" } }

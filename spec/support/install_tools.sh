@@ -36,6 +36,13 @@ compiles() {
   has "${CC:-cc}" && echo "#include <$1>" | "${CC:-cc}" -E - ${OPENSSL_INCDIR:+-I"$OPENSSL_INCDIR"}
 }
 
+nginx_module() {
+  for folder in /usr/lib/nginx /usr/share/nginx /usr/lib64/nginx; do
+    test -e $folder/modules/ngx_http_lua_module.so && return 0
+  done
+  return 1
+}
+
 lua_headers() {
   test -e "/usr/include/$1/lua.h" || test -e "/usr/local/include/$1/lua.h"
 }
@@ -79,6 +86,8 @@ need_for_test() {
   need "opendkim-testmsg" "opendkim-tools" has opendkim-testmsg
   need "valgrind" "valgrind" has valgrind
   need "strace" "strace" has strace
+  need "nginx" "nginx" has_in_sbin nginx
+  need "nginx's Lua module" "libnginx-mod-http-lua" nginx_module
 }
 
 need_for_check() {
@@ -128,6 +137,14 @@ case $packages in
   # Optional for a build, so not missed above; with it domains may be non-ASCII.
   *libssl-dev*) packages="$packages libidn2-dev" ;;
 esac
+# Debian starts a service when its package is installed, unless this file forbids
+# it. One that was there is left alone, ours is taken away again.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap '$root rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | $root tee "$policy" >/dev/null
+  $root chmod 755 "$policy"
+fi
 echo "Installing:$packages"
 # shellcheck disable=SC2086
 apt_get install -y --no-install-recommends $packages

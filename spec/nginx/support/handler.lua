@@ -1,0 +1,61 @@
+-- Runs inside nginx: what the specs let a request do there (spec/nginx/support/
+-- nginx.lua). A request's body is a frame with Lua code and its arguments; the
+-- response is a frame with what the code returned, error tables as plain ones.
+local smtplib = require "smtplib"
+local wire = require "smtplib.sink.wire"
+
+local handler = {}
+
+---What was kept by requests whose phase has no response of its own.
+handler.kept = {}
+
+-- As data for another process; what is none is named.
+local function plain(value)
+  local kind = type(value)
+  if smtplib.is_error(value) then
+    local copy = { is_error = true, text = tostring(value) }
+    for key, field in pairs(value) do copy[key] = plain(field) end
+    return copy
+  end
+  if kind == "table" then
+    local copy = {}
+    for key, field in pairs(value) do copy[plain(key)] = plain(field) end
+    return copy
+  end
+  if kind == "function" or kind == "userdata" or kind == "thread" or kind == "cdata" then return tostring(value) end
+  return value
+end
+
+local function pack(...)
+  local list = { n = select("#", ...) }
+  for i = 1, list.n do list[i] = plain((select(i, ...))) end
+  return list
+end
+
+local function body_of_request()
+  ngx.req.read_body()
+  local body = ngx.req.get_body_data()
+  if body then return body end
+  local file = assert(io.open(ngx.req.get_body_file(), "rb"))
+  body = file:read("*a")
+  file:close()
+  return body
+end
+
+---Run the request's code and answer with what it returns. What it raises is not
+---caught: that is a 500 and a line in the error log, as it would be for a user.
+function handler.run()
+  local reader = wire.reader()
+  reader:feed(body_of_request())
+  local request = reader:next()
+  local f = assert(loadstring(request.code, request.name))
+  ngx.print(wire.frame(pack(f(unpack(request.arguments, 1, request.arguments.n)))))
+end
+
+---Keep what a function returned, for a later request to fetch.
+---@param name string
+function handler.keep(name, ...)
+  handler.kept[name] = pack(...)
+end
+
+return handler

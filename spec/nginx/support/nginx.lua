@@ -1,0 +1,242 @@
+-- Debian's nginx with its Lua module, for the specs: a folder of its own, a Unix
+-- socket instead of a port, this tree and the core that was built for LuaJIT. It
+-- ends by its pid, and with the interpreter that started it.
+--
+--   local server = nginx.start()                           -- in `setup`
+--   local refused, err = server:run([[ … return … ]], …)   -- in content_by_lua
+--   assert.equal("", server:alarms())
+--   server:stop()                                          -- in `teardown`
+local core = require "smtplib.core"
+local http = require "spec.nginx.support.http"
+local wire = require "smtplib.sink.wire"
+
+local nginx = {}
+
+local Server = {}
+Server.__index = Server
+
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+local control = "spec/nginx/support/control"
+
+local function quote(word)
+  return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
+end
+
+---What a shell command printed, and its status.
+---@return string output, integer status
+function nginx.shell(command)
+  local pipe = assert(io.popen("{ " .. command .. "\n} 2>&1; echo \"status=$?\""))
+  local output, status = pipe:read("*a"):match("^(.*)status=(%d+)\n$")
+  pipe:close()
+  return output, tonumber(status)
+end
+
+local function must(command)
+  local output, status = nginx.shell(command)
+  if status ~= 0 then error(command .. ":\n" .. output, 3) end
+  return output
+end
+
+local module_folders = { "/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules" }
+
+local function modules()
+  for _, folder in ipairs(module_folders) do
+    local file = io.open(folder .. "/ngx_http_lua_module.so")
+    if file then
+      file:close()
+      return folder
+    end
+  end
+end
+
+---Why no nginx can run here, or nil. Called within `describe`.
+---@return string? reason
+function nginx.missing()
+  if not modules() then return "No nginx with a Lua module on this machine." end
+end
+
+-- Which Lua runs the specs does not matter: nginx's is LuaJIT.
+local function build_folder()
+  local build = os.getenv("BUILD") or "build"
+  if not io.open(build .. "/jit/smtplib/core.so") then
+    build = "build"
+    must("make build/jit/smtplib/core.so")
+  end
+  return build .. "/jit"
+end
+
+local template = [[
+load_module {modules}/ndk_http_module.so;
+load_module {modules}/ngx_http_lua_module.so;
+{user}
+worker_processes {workers};
+pid pid;
+error_log error.log {level};
+{main}
+events { worker_connections 1024; }
+http {
+  access_log off;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  client_max_body_size 100m;
+  client_body_buffer_size 1m;
+  lua_package_path "{top}/lua/?.lua;{top}/?.lua;;";
+  lua_package_cpath "{build}/?.so;;";
+  lua_socket_log_errors off;
+  {http}
+  server {
+    listen unix:{folder}/http.sock;
+    location = /ping { return 200 "pong"; }
+    location = /run { content_by_lua_block { require("spec.nginx.support.handler").run() } }
+    {server}
+  }
+}
+]]
+
+local function write_file(path, text)
+  local file = assert(io.open(path, "wb"))
+  assert(file:write(text))
+  file:close()
+end
+
+local function read_file(path)
+  local file = io.open(path, "rb")
+  if not file then return "" end
+  local bytes = file:read("*a")
+  file:close()
+  return bytes
+end
+
+nginx.read_file, nginx.write_file = read_file, write_file
+
+-- Linux tells a process its pid in a file, Lua does not.
+local function own_pid()
+  return ("%d"):format(tonumber(read_file("/proc/self/stat"):match("^%d+")))
+end
+
+---Start it. All options are optional.
+---@param options? table workers; main, http, server: further lines of nginx.conf; level of the error log
+---@return table server
+function nginx.start(options)
+  options = options or {}
+  local folder = must("mktemp -d ${TMPDIR:-/tmp}/smtplib-nginx.XXXXXX"):match("%S+")
+  local top = must("pwd"):match("[^\n]+")
+  local build = build_folder()
+  local values = {
+    modules = modules(), workers = options.workers or 1, level = options.level or "notice",
+    main = options.main or "", http = options.http or "", server = options.server or "",
+    user = must("id -u"):match("%d+") == "0" and "user root;" or "",
+    folder = folder, top = top, build = build:sub(1, 1) == "/" and build or top .. "/" .. build,
+  }
+  write_file(folder .. "/.smtplib-nginx", "")
+  write_file(folder .. "/nginx.conf", (template:gsub("{(%a+)}", values)))
+  local self = setmetatable({ folder = folder, socket = folder .. "/http.sock" }, Server)
+  must(("OWNER=%s %s start %s"):format(own_pid(), control, quote(folder)))
+  return self
+end
+
+---@return integer
+function Server:master()
+  return tonumber(read_file(self.folder .. "/pid"):match("%d+"))
+end
+
+---The pids of its workers.
+---@return integer[]
+function Server:workers()
+  local list = {}
+  for pid in nginx.shell("pgrep -P " .. self:master()):gmatch("%d+") do list[#list + 1] = tonumber(pid) end
+  return list
+end
+
+---Memory of a process that is its own, in KiB.
+---@return integer
+function nginx.memory(pid)
+  return tonumber(read_file("/proc/" .. ("%d"):format(pid) .. "/status"):match("VmRSS:%s*(%d+)"))
+end
+
+---@param pid integer
+---@param name string "HUP", "KILL", …
+function nginx.signal(pid, name)
+  must(("kill -%s %d"):format(name, pid))
+end
+
+---Send a request; see spec.nginx.support.http.
+function Server:open(method, uri, body, timeout)
+  return http.open(self.socket, method, uri, body, timeout)
+end
+
+---@return integer status, string body, string head
+function Server:get(uri)
+  return self:open("GET", uri):response()
+end
+
+-- The code's lines keep their numbers in what it raises.
+local function frame_of(code, ...)
+  return wire.frame { code = code, name = "=code", arguments = { n = select("#", ...), ... } }
+end
+
+---Let nginx run code, without waiting.
+function Server:begin(code, ...)
+  return self:open("POST", "/run", frame_of(code, ...))
+end
+
+---What the code of a request returned.
+function nginx.result(request)
+  local status, body = request:response()
+  if status ~= 200 then error(("HTTP status %d: %s"):format(status, body), 2) end
+  local reader = wire.reader()
+  reader:feed(body)
+  local list = reader:next()
+  if not list then error("no result: " .. body, 2) end
+  return unpack(list, 1, list.n)
+end
+
+---Let nginx run code in content_by_lua and wait for what it returns. Error tables
+---come as plain ones with `is_error` and `text`.
+function Server:run(code, ...)
+  local request = self:begin(code, ...)
+  return nginx.result(request)
+end
+
+---@return string
+function Server:log()
+  return read_file(self.folder .. "/error.log")
+end
+
+-- What never may be in an error log.
+local alarming = { "%[alert%]", "%[emerg%]", "%[crit%]", "C%-call boundary", "entry thread aborted",
+  "runtime error", "exited on signal", "failed to run" }
+
+---The lines of the error log that tell of a fault of the handler, of the library or
+---of nginx; the empty string when there is none.
+---@param expected? string a pattern: what a spec has brought about
+---@return string
+function Server:alarms(expected)
+  local found = {}
+  for line in self:log():gmatch("[^\n]+") do
+    for _, pattern in ipairs(alarming) do
+      if line:find(pattern) and not (expected and line:find(expected)) then
+        found[#found + 1] = line
+        break
+      end
+    end
+  end
+  return table.concat(found, "\n")
+end
+
+---Wait until `condition` holds.
+---@return boolean
+function nginx.eventually(condition, seconds)
+  local deadline = core.now() + (seconds or 20)
+  while not condition() do
+    if core.now() > deadline then return false end
+    core.sleep(0.02)
+  end
+  return true
+end
+
+function Server:stop()
+  nginx.shell(control .. " stop " .. quote(self.folder))
+end
+
+return nginx
