@@ -69,17 +69,19 @@ static void read_identity(lua_State *L, int i, smtp_smime_identity *id) {
   id->password = luaL_optlstring(L, i + 2, NULL, &id->password_len);
 }
 
-/* signer(cert, key, password) → signer, or nil, name, sentence */
+/* signer(cert, key, password, with content) → signer, or nil, name, sentence */
 static int new_signer(lua_State *L) {
   smtp_smime_identity id;
   smtp_buf *why;
   smtp_error e;
   signer *o;
+  bool is_detached;
 
   read_identity(L, 1, &id);
+  is_detached = !lua_toboolean(L, 4);
   why = smtp_push_buf(L);
   o = smtp_push_object(L, sizeof *o, SIGNER);
-  o->s = smtp_smime_signer_new(&id, &e, why);
+  o->s = smtp_smime_signer_new(&id, is_detached, &e, why);
   return o->s ? 1 : push_why(L, e, why);
 }
 
@@ -93,17 +95,18 @@ static int signer_add(lua_State *L) {
   return settle(L, smtp_smime_signer_add(s, pem, len, why), why);
 }
 
-/* s:update(bytes) */
+/* s:update(bytes) → bytes of what carries them, none of a detached one */
 static int signer_update(lua_State *L) {
   smtp_smime_signer *s = check_signer(L);
   size_t len;
   const char *bytes = luaL_checklstring(L, 2, &len);
-  smtp_buf *why = smtp_push_buf(L);
+  smtp_buf *why = smtp_push_buf(L), *out = smtp_push_buf(L);
+  smtp_error e = smtp_smime_signer_update(s, bytes, len, out, why);
 
-  return settle(L, smtp_smime_signer_update(s, bytes, len, why), why);
+  return e ? push_why(L, e, why) : smtp_push_bytes(L, out);
 }
 
-/* s:final() → the signature, DER */
+/* s:final() → the signature (DER), or the rest of it */
 static int signer_final(lua_State *L) {
   smtp_smime_signer *s = check_signer(L);
   smtp_buf *why = smtp_push_buf(L), *out = smtp_push_buf(L);

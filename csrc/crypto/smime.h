@@ -1,5 +1,5 @@
 /* S/MIME (RFC 8551) on OpenSSL's CMS (1.1.1 or 3), whose types do not show:
- * detached signatures, envelopes, and their proof. What is signed or encrypted
+ * signatures, envelopes, and their proof. What is signed or encrypted
  * comes in pieces, a MIME entity with CRLF, and is taken byte for byte.
  *
  * Certificates and keys are PEM, borrowed for the call. Every failure leaves a
@@ -24,22 +24,25 @@ typedef struct smtp_smime_identity {
   size_t password_len;
 } smtp_smime_identity;
 
-/* A detached signature, SHA-256, in the making. */
+/* A signature, SHA-256, in the making: detached, or around its content. */
 typedef struct smtp_smime_signer smtp_smime_signer;
 
 /* NULL on failure: no certificate, not one for signing mail, expired, a key
  * that is not its own, a password that does not open it. */
 smtp_smime_signer *smtp_smime_signer_new(const smtp_smime_identity *id,
-                                         smtp_error *e, smtp_buf *why);
+                                         bool is_detached, smtp_error *e,
+                                         smtp_buf *why);
 /* NULL is fine. */
 void smtp_smime_signer_free(smtp_smime_signer *s);
 /* Certificates that the signature carries, so that its reader finds the way
  * to an authority: before the first byte of content. */
 smtp_error smtp_smime_signer_add(smtp_smime_signer *s, const char *pem,
                                  size_t len, smtp_buf *why);
+/* Append what comes out for these bytes to `out`: nothing, or what carries
+ * them, BER of indefinite length. */
 smtp_error smtp_smime_signer_update(smtp_smime_signer *s, const void *bytes,
-                                    size_t len, smtp_buf *why);
-/* Append the signature (DER) to `out`. Once. */
+                                    size_t len, smtp_buf *out, smtp_buf *why);
+/* Append the signature (DER), or the rest of it, to `out`. Once. */
 smtp_error smtp_smime_signer_final(smtp_smime_signer *s, smtp_buf *out,
                                    smtp_buf *why);
 

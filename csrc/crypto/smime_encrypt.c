@@ -1,8 +1,7 @@
 /* Envelopes, see smime.h: written in BER of indefinite length while the content
- * passes, and opened again. */
+ * passes. */
 #include "crypto/smime_internal.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include <openssl/ec.h>
@@ -61,22 +60,9 @@ smtp_smime_encryptor *smtp_smime_encryptor_new(const char *cipher,
   return NULL;
 }
 
-/* Free the filters that BIO_new_CMS put before `out`. */
-static void close_content(smtp_smime_encryptor *s) {
-  BIO *at = s->content;
-
-  while (at && at != s->out) {
-    BIO *next = BIO_pop(at);
-
-    BIO_free(at);
-    at = next;
-  }
-  s->content = NULL;
-}
-
 void smtp_smime_encryptor_free(smtp_smime_encryptor *s) {
   if (!s) return;
-  close_content(s);
+  smtp_smime_close(s->content, s->out);
   BIO_free(s->out);
   CMS_ContentInfo_free(s->cms);
   smtp_release(s);
@@ -124,16 +110,8 @@ smtp_error smtp_smime_encryptor_update(smtp_smime_encryptor *s,
                                        const void *bytes, size_t len,
                                        smtp_buf *out, smtp_buf *why) {
   smtp_error e = begin(s, why);
-  const char *at = bytes;
 
-  while (!e && len) {
-    int n = len > INT_MAX ? INT_MAX : (int)len;
-
-    if (BIO_write(s->content, at, n) != n)
-      e = smtp_smime_explain(why, "encrypting");
-    at += n;
-    len -= (size_t)n;
-  }
+  if (!e) e = smtp_smime_write(s->content, bytes, len, "encrypting", why);
   smtp_smime_drain(s->out, out);
   return !e && out->failed ? SMTP_ERR_NOMEM : e;
 }
@@ -144,7 +122,8 @@ smtp_error smtp_smime_encryptor_final(smtp_smime_encryptor *s, smtp_buf *out,
 
   if (!e && BIO_flush(s->content) <= 0)
     e = smtp_smime_explain(why, "encrypting");
-  close_content(s);
+  smtp_smime_close(s->content, s->out);
+  s->content = NULL;
   s->done = true;
   smtp_smime_drain(s->out, out);
   ERR_clear_error();

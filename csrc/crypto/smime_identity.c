@@ -60,6 +60,29 @@ BIO *smtp_smime_memory(const void *bytes, size_t len) {
   return len > INT_MAX ? NULL : BIO_new_mem_buf(len ? bytes : "", (int)len);
 }
 
+smtp_error smtp_smime_write(BIO *to, const void *bytes, size_t len,
+                            const char *what, smtp_buf *why) {
+  const char *at = bytes;
+
+  while (len) {
+    int n = len > INT_MAX ? INT_MAX : (int)len;
+
+    if (BIO_write(to, at, n) != n) return smtp_smime_explain(why, what);
+    at += n;
+    len -= (size_t)n;
+  }
+  return SMTP_OK;
+}
+
+void smtp_smime_close(BIO *first, BIO *end) {
+  while (first && first != end) {
+    BIO *next = BIO_pop(first);
+
+    BIO_free(first);
+    first = next;
+  }
+}
+
 void smtp_smime_free_certs(STACK_OF(X509) * certs) {
   sk_X509_pop_free(certs, X509_free);
 }

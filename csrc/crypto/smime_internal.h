@@ -21,6 +21,12 @@ void smtp_smime_drain(BIO *from, smtp_buf *out);
 /* Read-only memory; NULL when it is too long for OpenSSL, too. */
 BIO *smtp_smime_memory(const void *bytes, size_t len);
 
+/* All bytes into a filter of CMS; `what` begins the sentence. */
+smtp_error smtp_smime_write(BIO *to, const void *bytes, size_t len,
+                            const char *what, smtp_buf *why);
+/* Free the filters of BIO_new_CMS before `end`, which stays. */
+void smtp_smime_close(BIO *first, BIO *end);
+
 /* Every certificate of a PEM text, at least one. NULL and *e otherwise; `what`
  * begins the sentence. */
 STACK_OF(X509) * smtp_smime_read_certs(const char *what, const char *pem,

@@ -48,14 +48,17 @@ function M.describe(value)
 end
 
 -- Reads a file from where it stands; `is_ours`: it was opened here, and is closed
--- at its end.
+-- at its end. Of one that is not, several readers may take turns.
 local function file_reader(file, name, is_ours)
   local at = file:seek()
   local last = at and file:seek("end")
   if last then file:seek("set", at) end
+  local next_at = last and not is_ours and at
   local function read()
     if not file then return nil end
+    if next_at then file:seek("set", next_at) end
     local bytes, why = file:read(PIECE)
+    next_at = next_at and next_at + #(bytes or "")
     if not bytes and is_ours then
       file:close()
       file = nil

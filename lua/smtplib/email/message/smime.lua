@@ -4,7 +4,8 @@
 local methods = require("smtplib.core").message.methods
 
 --- Sign: the message becomes multipart/signed, what it was its first part. The
---- content is read once now, and once more when it is sent.
+--- content is read once now, and once more when it is sent. `opaque`: it becomes
+--- application/pkcs7-mime, and the content is read now.
 ---@param opts smtplib.smime.signing
 ---@return userdata|nil # the message itself
 ---@return table|nil err
@@ -14,7 +15,8 @@ function methods:sign_smime(opts)
 end
 
 --- Encrypt: the message becomes application/pkcs7-mime; its header stays
---- readable, Subject included. The envelope is held in memory.
+--- readable, Subject included. The content is read now; an envelope above 1 MiB
+--- waits in a temporary file.
 ---@param opts smtplib.smime.encrypting
 ---@return userdata|nil # the message itself
 ---@return table|nil err

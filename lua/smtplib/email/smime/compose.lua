@@ -8,6 +8,7 @@ local fields = require "smtplib.email.fields"
 local options = require "smtplib.email.smime.options"
 local output = require "smtplib.email.output"
 local parts = require "smtplib.email.parts"
+local spool = require "smtplib.email.smime.spool"
 local misuse = require "smtplib.misuse"
 
 local message = core.message
@@ -21,6 +22,7 @@ local compose = {}
 ---@field keyfile? string         path, instead of key
 ---@field key_password? string
 ---@field chain? string|string[]  PEM: certificates between cert and an authority
+---@field opaque? boolean         the signature around the content, unreadable for who knows no S/MIME
 
 ---@class smtplib.smime.encrypting
 ---@field certs? string|string[]    PEM: certificates of all who shall read it
@@ -29,7 +31,7 @@ local compose = {}
 
 local signing = {
   cert = "string", key = "string", certfile = "string", keyfile = "string", key_password = "string",
-  chain = "string|table",
+  chain = "string|table", opaque = "boolean",
 }
 local encrypting = { certs = "string|table", certfile = "string|table", cipher = "string" }
 
@@ -40,7 +42,7 @@ end
 local function new_signer(opts)
   local cert, key = options.identity("sign_smime", opts)
   if not cert then return nil, key end
-  local signer, name, sentence = core.smime.signer(cert, key, opts.key_password)
+  local signer, name, sentence = core.smime.signer(cert, key, opts.key_password, opts.opaque)
   if not signer then return nil, errors.from_core(name, sentence) end
   for _, pem in ipairs(options.texts(opts, "chain")) do
     local ok
@@ -82,6 +84,25 @@ local function feed(source, take)
   end
 end
 
+-- All that `maker` (an encryptor, a signer) makes of an entity.
+local function wrap(first, maker)
+  local source, err = output.source(first)
+  if not source then return nil, err end
+  local made, ok = spool.new()
+  ok, err = feed(source, function(bytes)
+    local piece, name, sentence = maker:update(bytes)
+    if not piece then return nil, name, sentence end
+    return made:add(piece)
+  end)
+  if not ok then return nil, err end
+  local rest, name, sentence = maker:final()
+  if rest then ok, name, sentence = made:add(rest) end
+  local content
+  if rest and ok then content, name, sentence = made:content() end
+  if not content then return nil, errors.from_core(name, sentence) end
+  return content
+end
+
 local signed_type = 'multipart/signed; protocol="application/pkcs7-signature"; micalg=sha-256'
 
 -- The signature over `first`, which the writer writes the same way later on.
@@ -118,24 +139,24 @@ local function become(m, fill)
   return m
 end
 
----@param opts smtplib.smime.signing
-function compose.sign(m, opts)
-  check_message("sign_smime", m)
-  options.check("sign_smime", opts, signing)
-  local signer, err = new_signer(opts)
-  if not signer then return nil, err end
-  if not entity.reads_twice(m) then
-    return nil, errors.from_core("source",
-      "a source that can be read once cannot be signed: it is read to sign it, and again to send it")
-  end
-  local first, name, sentence = entity.new(m)
-  if not first then return nil, errors.from_core(name, sentence) end
-  local der
-  der, err = signature_of(first, signer)
+-- `m` becomes application/pkcs7-mime around what its content was.
+local function enclose(m, first, maker, smime_type)
+  local content, err = wrap(first, maker)
+  message.data(m).is_spent = message.data(first).is_spent
+  if not content then return nil, err end
+  return become(m, function()
+    return parts.fill(m, content, {
+      type = ('application/pkcs7-mime; smime-type=%s; name="smime.p7m"'):format(smime_type), filename = "smime.p7m",
+      exact = true,
+    })
+  end)
+end
+
+local function attach_signature(m, first, signer)
+  local der, err = signature_of(first, signer)
   if not der then return nil, err end
-  local ok
   local last = message.new()
-  ok, name, sentence = parts.fill(last, der, {
+  local ok, name, sentence = parts.fill(last, der, {
     type = 'application/pkcs7-signature; name="smime.p7s"', filename = "smime.p7s", exact = true,
   })
   if not ok then return nil, errors.from_core(name, sentence) end
@@ -144,6 +165,22 @@ function compose.sign(m, opts)
     if not added then return nil, why, text end
     return parts.set(m, { first, last })
   end)
+end
+
+---@param opts smtplib.smime.signing
+function compose.sign(m, opts)
+  check_message("sign_smime", m)
+  options.check("sign_smime", opts, signing)
+  local signer, err = new_signer(opts)
+  if not signer then return nil, err end
+  if not opts.opaque and not entity.reads_twice(m) then
+    return nil, errors.from_core("source",
+      "a source that can be read once cannot be signed: it is read to sign it, and again to send it")
+  end
+  local first, name, sentence = entity.new(m)
+  if not first then return nil, errors.from_core(name, sentence) end
+  if opts.opaque then return enclose(m, first, signer, "signed-data") end
+  return attach_signature(m, first, signer)
 end
 
 local function new_encryptor(opts)
@@ -159,23 +196,6 @@ local function new_encryptor(opts)
   return encryptor
 end
 
-local function envelope_of(first, encryptor)
-  local source, err = output.source(first)
-  if not source then return nil, err end
-  local pieces, ok = {}
-  ok, err = feed(source, function(bytes)
-    local piece, name, sentence = encryptor:update(bytes)
-    if not piece then return nil, name, sentence end
-    if piece ~= "" then pieces[#pieces + 1] = piece end
-    return true
-  end)
-  if not ok then return nil, err end
-  local rest, name, sentence = encryptor:final()
-  if not rest then return nil, errors.from_core(name, sentence) end
-  pieces[#pieces + 1] = rest
-  return table.concat(pieces)
-end
-
 ---@param opts smtplib.smime.encrypting
 function compose.encrypt(m, opts)
   check_message("encrypt_smime", m)
@@ -187,16 +207,8 @@ function compose.encrypt(m, opts)
   if not encryptor then return nil, err end
   local first, name, sentence = entity.new(m)
   if not first then return nil, errors.from_core(name, sentence) end
-  local der
-  der, err = envelope_of(first, encryptor)
-  if not der then return nil, err end
-  local kind = (opts.cipher or ""):match("%-gcm$") and "authEnveloped-data" or "enveloped-data"
-  return become(m, function()
-    return parts.fill(m, der, {
-      type = ('application/pkcs7-mime; smime-type=%s; name="smime.p7m"'):format(kind), filename = "smime.p7m",
-      exact = true,
-    })
-  end)
+  local is_authenticated = (opts.cipher or ""):match("%-gcm$")
+  return enclose(m, first, encryptor, is_authenticated and "authEnveloped-data" or "enveloped-data")
 end
 
 return compose
