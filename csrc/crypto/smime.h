@@ -106,7 +106,8 @@ typedef struct smtp_smime_report {
  *
  * Check every signature of `cms` over `content` (canonical, CRLF), or, when
  * that is NULL, over what it carries. One bad signature is a failure. The
- * report starts zeroed, and is freed by the caller in any case. */
+ * report starts zeroed, is freed by the caller in any case, and stays empty
+ * on failure. */
 smtp_error smtp_smime_verify(const smtp_smime_trust *trust, const void *cms,
                              size_t len, const void *content,
                              size_t content_len, smtp_smime_report *report,

@@ -320,6 +320,7 @@ smtp_error smtp_smime_verify(const smtp_smime_trust *trust, const void *cms,
     extra =
         smtp_smime_read_certs("certs", trust->certs, trust->certs_len, &e, why);
   if (!e) e = verify(read, detached, extra, trust, report, why);
+  if (e) smtp_smime_report_free(report);
   smtp_smime_free_certs(extra);
   CMS_ContentInfo_free(read);
   BIO_free(detached);

@@ -88,17 +88,18 @@ end
 local function wrap(first, maker)
   local source, err = output.source(first)
   if not source then return nil, err end
-  local made, ok = spool.new()
+  local made = spool.new()
+  local ok
   ok, err = feed(source, function(bytes)
     local piece, name, sentence = maker:update(bytes)
     if not piece then return nil, name, sentence end
     return made:add(piece)
   end)
   if not ok then return nil, err end
-  local rest, name, sentence = maker:final()
-  if rest then ok, name, sentence = made:add(rest) end
-  local content
-  if rest and ok then content, name, sentence = made:content() end
+  local rest, content, name, sentence
+  rest, name, sentence = maker:final()
+  if rest then rest, name, sentence = made:add(rest) end
+  if rest then content, name, sentence = made:content() end
   if not content then return nil, errors.from_core(name, sentence) end
   return content
 end
