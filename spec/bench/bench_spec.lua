@@ -6,6 +6,9 @@ local figures = require "spec.bench.figures"
 
 local abi = rawget(_G, "jit") and "jit" or _VERSION:match("%d+%.%d+")
 local FEW = 50
+local jobs_of_work = {
+  "small", "report", "base64", "unbase64", "quopri", "unquopri", "parse", "parselarge", "read",
+}
 
 describe("the benchmark", function()
   local client
@@ -76,15 +79,27 @@ describe("the benchmark", function()
     assert.truthy(calls > 2 and calls < 7, tostring(calls))
   end)
 
+  measure("each work is done as often as it is told", function()
+    for _, job in ipairs(jobs_of_work) do
+      local numbers = trial.work(client, job, { count = 2 })
+      assert.equal(2, numbers.done, job)
+      assert.truthy(numbers.bytes >= 1024, job)
+    end
+  end)
+
   measure("the whole of it runs, and prints a row for each client", function()
-    local pipe = assert(io.popen(("lua5.4 spec/bench/run.lua --messages %d --rounds 1 --mebibytes 1 --no-counts --luas %s 2>&1; echo \"status $?\"")
-      :format(FEW, abi)))
+    local pipe = assert(io.popen(("%s spec/bench/run.lua --messages %d --rounds 1 --mebibytes 1 --seconds 0.01 --no-fetch --no-counts --luas %s 2>&1; echo \"status $?\"")
+      :format(client.name, FEW, abi)))
     local said = pipe:read "*a"
     pipe:close()
     assert.truthy(said:find("status 0\n$"), said)
     for _, job in ipairs{ "sendmail", "send_messages", "composed", "large", "source" } do
       assert.truthy(said:find("\n" .. client.name .. " " .. job, 1, true), said)
     end
+    for _, job in ipairs(jobs_of_work) do
+      assert.truthy(said:find("\n" .. client.name .. " " .. job .. " ", 1, true), said)
+    end
+    assert.truthy(said:find("\nmemcpy ", 1, true), said)
   end)
 
   it("knows medians", function()

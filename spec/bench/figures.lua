@@ -29,7 +29,8 @@ local function cell(column, row, first)
     ratios[round] = values[round] and values[round] / column.value(first.rounds[round])
   end
   if #values == 0 then return "-", "" end
-  return show(figures.median(values), column.decimals), ("%.2f"):format(figures.median(ratios))
+  local ratio = figures.median(ratios)
+  return show(figures.median(values), column.decimals), (ratio < 100 and "%.2f" or "%.0f"):format(ratio)
 end
 
 ---Print rows of {name=, rounds={numbers…}}. A column is {title=, decimals=,
