@@ -151,7 +151,18 @@ describe("sign_smime", function()
     assert.has_error(function() m:sign_smime { crt = "" } end, "unknown option 'crt'")
     assert.has_error(function() m:encrypt_smime {} end,
       "bad argument 'certs' to 'encrypt_smime' (string or table expected, got no value)")
-    assert.has_error(function() smime.verify(1) end)
+    assert.has_error(function() smime.verify(1) end,
+      "bad argument 'message' to 'verify' (Message or string expected, got number)")
+    assert.has_error(function() smime.verify(m, { time = "now" }) end,
+      "bad argument 'time' to 'verify' (number expected, got string)")
+    assert.has_error(function() smime.verify(m, { certs = {} }) end,
+      "bad argument 'certs' to 'verify' (an array of strings without holes expected)")
+    assert.has_error(function() smime.verify(m, { ca = "" }) end, "unknown option 'ca'")
+    assert.has_error(function() smime.decrypt(nil, identity "bob") end,
+      "bad argument 'message' to 'decrypt' (Message or string expected, got nil)")
+    assert.has_error(function() smime.decrypt(m) end, "bad argument 'options' to 'decrypt' (table expected, got no value)")
+    assert.has_error(function() m:sign_smime { cert = "", certfile = "" } end,
+      "bad argument 'certfile' to 'sign_smime' (beside 'cert': one of them expected)")
     assert.has_error(function() smime.decrypt(m, {}) end, "bad argument 'cert' to 'decrypt' (string expected, got no value)")
   end)
 end)
@@ -239,6 +250,33 @@ describe("smime.verify of what openssl signed", function()
     assert.is_nil(content)
     assert.equal("SMTPException", err.name)
     assert.matches("mallory", err.message)
+  end)
+
+  it("does not trust a signer whose certificate has expired, unless nobody asks", function()
+    local raw = judge.sign(entity, "expired")
+    local content, err = smime.verify(raw, trust())
+    assert.is_nil(content)
+    assert.matches("expired.*certificate has expired", err.message)
+    assert(smime.verify(raw, trust { verify = false }))
+    raw = judge.sign(entity, "alice")
+    assert(smime.verify(raw, trust { time = os.time() + 86400 }))
+    content, err = smime.verify(raw, trust { time = 2200000000 })
+    assert.is_nil(content)
+    assert.matches("expired", err.message)
+  end)
+
+  it("needs authorities that can be read", function()
+    local raw = judge.sign(entity, "alice")
+    for name, value in pairs { cafile = "/nonexistent", cadata = "no PEM", certs = "no PEM" } do
+      local opts = { [name] = value, cadata = name == "certs" and pem "ca.pem" or value }
+      if name == "cafile" then opts.cadata = nil end
+      local content, err = smime.verify(raw, opts)
+      assert.is_nil(content)
+      assert.matches("^" .. name, err.message)
+    end
+    local content, err = smime.verify(raw, {})
+    assert.is_nil(content, "the system's authorities do not know ours")
+    assert.matches("issuer certificate", err.message)
   end)
 
   it("gives what was signed, not what stands around it", function()
@@ -329,6 +367,41 @@ describe("smime.decrypt of what openssl encrypted", function()
       end
     end)
   end
+
+  it("says what is wrong with the key", function()
+    local raw = judge.encrypt("Content-Type: text/plain\r\n\r\nHello\r\n", "alice")
+    local cases = {
+      { { cert = pem "alice.pem", key = pem "locked.key" }, "key_password is missing" },
+      { { cert = pem "alice.pem", key = pem "locked.key", key_password = "no" }, "does not open it" },
+      { { cert = pem "alice.pem", key = pem "bob.key" }, "not its own" },
+      { { cert = pem "alice.pem" }, "no private key in it" },
+      { { cert = "no PEM", key = pem "alice.key" }, "no certificate in it" },
+      { { certfile = "/nonexistent", key = pem "alice.key" }, "/nonexistent" },
+      { identity "bob", "not encrypted for it" },
+    }
+    for _, case in ipairs(cases) do
+      local content, err = smime.decrypt(raw, case[1])
+      assert.is_nil(content)
+      assert.equal("SMTPException", err.name)
+      assert.matches(case[2], err.message, 1, true)
+    end
+    assert(smime.decrypt(raw, { cert = pem "alice.pem" .. pem "alice.key" }))
+    assert(smime.decrypt(raw, { certfile = judge.path "alice.pem", keyfile = judge.path "locked.key", key_password = "secret" }))
+  end)
+
+  it("gives nothing when a byte was changed under GCM", function()
+    local m = compose { text = "Hello\n" }
+    if not m:encrypt_smime { certs = pem "bob.pem", cipher = "aes-256-gcm" } then return end
+    local raw = wire(m)
+    assert.matches("smime-type=authEnveloped-data", raw, 1, true)
+    assert(judge.decrypt(raw, "bob"))
+    local der = m:get_payload(nil, true)
+    local changed = der:sub(1, -30) .. string.char((der:byte(-29) + 1) % 256) .. der:sub(-28)
+    local content, err = smime.decrypt("Content-Type: application/pkcs7-mime\n" ..
+      "Content-Transfer-Encoding: base64\n\n" .. smtplib.base64.encodebytes(changed), identity "bob")
+    assert.is_nil(content)
+    assert.matches("^decrypting", err.message)
+  end)
 
   it("refuses what is not encrypted", function()
     for _, raw in ipairs { "", "Subject: x\n\nx\n", "Content-Type: application/pkcs7-mime\n\nx\n" } do
