@@ -5,7 +5,7 @@ local methods = require("smtplib.core").message.methods
 
 --- Sign: the message becomes multipart/signed, what it was its first part. The
 --- content is read once now, and once more when it is sent. `opaque`: it becomes
---- application/pkcs7-mime, and the content is read now.
+--- application/pkcs7-mime; the content is read now, and held in memory.
 ---@param opts smtplib.smime.signing
 ---@return userdata|nil # the message itself
 ---@return table|nil err
@@ -16,7 +16,7 @@ end
 
 --- Encrypt: the message becomes application/pkcs7-mime; its header stays
 --- readable, Subject included. The content is read now; an envelope above 1 MiB
---- waits in a temporary file.
+--- waits, encrypted, in a temporary file.
 ---@param opts smtplib.smime.encrypting
 ---@return userdata|nil # the message itself
 ---@return table|nil err

@@ -85,10 +85,10 @@ local function feed(source, take)
 end
 
 -- All that `maker` (an encryptor, a signer) makes of an entity.
-local function wrap(first, maker)
+local function wrap(first, maker, is_secret)
   local source, err = output.source(first)
   if not source then return nil, err end
-  local made = spool.new()
+  local made = spool.new(is_secret)
   local ok
   ok, err = feed(source, function(bytes)
     local piece, name, sentence = maker:update(bytes)
@@ -142,7 +142,7 @@ end
 
 -- `m` becomes application/pkcs7-mime around what its content was.
 local function enclose(m, first, maker, smime_type)
-  local content, err = wrap(first, maker)
+  local content, err = wrap(first, maker, smime_type ~= "signed-data")
   message.data(m).is_spent = message.data(first).is_spent
   if not content then return nil, err end
   return become(m, function()

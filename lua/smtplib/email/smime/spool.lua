@@ -1,14 +1,15 @@
 -- What is made once and sent later, kept meanwhile: in memory while it is
--- small, else in a temporary file that has no name. Only bytes that are ready
--- for the wire come here, never a text that is still to be encrypted.
+-- small, else in a temporary file that has no name. Nothing that can be read is
+-- written there: the caller may be about to encrypt it.
 
 local spool = {}
 spool.__index = spool
 
 local IN_MEMORY = 1048576
 
-function spool.new()
-  return setmetatable({ size = 0, pieces = {} }, spool)
+---@param is_secret boolean # already encrypted: a file may hold it
+function spool.new(is_secret)
+  return setmetatable({ size = 0, pieces = {}, limit = is_secret and IN_MEMORY or math.huge }, spool)
 end
 
 local function write(file, bytes)
@@ -31,7 +32,7 @@ function spool:add(bytes)
   self.size = self.size + #bytes
   if self.file then return write(self.file, bytes) end
   self.pieces[#self.pieces + 1] = bytes
-  if self.size > IN_MEMORY and self.size - #bytes <= IN_MEMORY then return spill(self) end
+  if self.size > self.limit and self.size - #bytes <= self.limit then return spill(self) end
   return true
 end
 
