@@ -1,6 +1,7 @@
 -- smtplib.Mailer: the high-level sender. Keeps connections for the next message, in
 -- nginx for the next request; finds another host; tries again where that is safe.
 local attempt = require "smtplib.mailer.attempt"
+local background = require "smtplib.mailer.background"
 local email = require "smtplib.email"
 local headers = require "smtplib.smtp.headers"
 local jobs = require "smtplib.smtp.job"
@@ -99,11 +100,14 @@ function Mailer:idle()
   return n
 end
 
----Say goodbye on all idle connections. The Mailer can be used again.
----@return true
+---Say goodbye on all idle connections, after an attempt to send what waits in this
+---process's memory. The Mailer can be used again.
+---@return true? ok
+---@return smtplib.Error? err something remains in the queue: err.remaining messages
 function Mailer:close()
+  local ok, err = background.drain(self)
   for _, target in ipairs(self.settings.targets) do self.pool:close(target.key) end
-  return true
+  return ok, err
 end
 
 Mailer.__close = Mailer.close
@@ -127,13 +131,17 @@ end
 ---@return smtplib.Mailer
 local function new(_, ...)
   local given = settings.collect(...)
-  return setmetatable({
+  local mailer = setmetatable({
     settings = given,
     pool = pool.new(),
     namesake = namesake_of(given.smtp),
     metrics = { sent = 0, refused = 0, failed = 0, reconnects = 0, connections = 0, round_trips = 0, bytes = 0 },
   }, Mailer)
+  background.attach(mailer)
+  return mailer
 end
+
+background.extend(Mailer, prepare, message_id)
 
 return {
   Mailer = setmetatable(Mailer, { __call = new, __name = "smtplib.class",
