@@ -3,6 +3,7 @@
 local attempt = require "smtplib.mailer.attempt"
 local background = require "smtplib.mailer.background"
 local email = require "smtplib.email"
+local errors = require "smtplib.errors"
 local headers = require "smtplib.smtp.headers"
 local jobs = require "smtplib.smtp.job"
 local misuse = require "smtplib.misuse"
@@ -10,10 +11,18 @@ local pool = require "smtplib.mailer.pool"
 local settings = require "smtplib.mailer.settings"
 
 ---@class smtplib.Mailer
----@field metrics table # sent, refused (recipients), failed, reconnects, connections, round_trips, bytes
+---@field metrics table # messages sent and failed, recipients refused; reconnects: connections in place of those
+--- that were lost while idle; connections, round_trips, bytes (sent, as they are below TLS): of all connections
 local Mailer = {}
 Mailer.__index = Mailer
 Mailer.__name = "smtplib.Mailer"
+
+-- "mailer.send(message)" for "mailer:send(message)".
+local function check_self(self, func)
+  if getmetatable(self) ~= Mailer then
+    misuse.raise(("a method was called without its object: write mailer:%s(), with a colon"):format(func))
+  end
+end
 
 local send_options = { from = true, to = true, mail_options = true, rcpt_options = true }
 
@@ -29,28 +38,37 @@ end
 -- A Message, or a table of what makes one, or an entry as of send_messages.
 local function job_of(message, opts)
   local job, err
-  if not email.is_message(message) and type(message) == "table" then
-    if message.message ~= nil then
-      job, err = jobs.of_entry("send", message)
-      return job, err
-    end
-    message, err = email.Message(message)
-    if not message then return nil, err end
+  if email.is_message(message) then
+    job, err = jobs.of_message("send", message, opts.from, opts.to, opts.mail_options, opts.rcpt_options)
+    return job, err
   end
-  job, err = jobs.of_message("send", message, opts.from, opts.to, opts.mail_options, opts.rcpt_options)
-  return job, err
+  if type(message) ~= "table" then
+    misuse.argument("message", "send", "Message or table expected, got "
+      .. (message == nil and "no value" or type(message)))
+  end
+  if message.message ~= nil then
+    local entry = {}
+    for name, value in pairs(message) do entry[name] = value end
+    for name, value in pairs(opts) do entry[name] = value end
+    job, err = jobs.of_entry("send", entry)
+    return job, err
+  end
+  message, err = email.Message(message)
+  if not message then return nil, err end
+  return job_of(message, opts)
 end
 
 -- The job, with the fields that its message lacks: they stay the same in every
 -- attempt.
 local function prepare(self, message, opts)
   local job, err = job_of(message, check_options(opts))
-  if not job then
-    err.delivery = err.delivery or "none"
+  if not job then return nil, err end
+  if #job.recipients == 0 then
+    err = errors.SMTPRecipientsRefused({})
+    err.command = "RCPT"
     return nil, err
   end
-  local ready = email.is_message(job.message)
-  if ready then headers.wanted(self.namesake, job.message, job.utf8, job) end
+  headers.wanted(self.namesake, job.message, job.utf8, job)
   return job
 end
 
@@ -63,14 +81,8 @@ local function message_id(job)
   return id
 end
 
-local function note(self, outcome)
-  local metrics = self.metrics
-  if not outcome then
-    metrics.failed = metrics.failed + 1
-    return
-  end
-  metrics.sent = metrics.sent + 1
-  for _ in pairs(outcome.refused) do metrics.refused = metrics.refused + 1 end
+local function count_refused(self, refused)
+  for _ in pairs(refused or {}) do self.metrics.refused = self.metrics.refused + 1 end
 end
 
 ---Send a message: a Message, a table of what email.Message takes, or a table
@@ -80,41 +92,61 @@ end
 ---@return table? result # message_id, refused, reply = {code, message, enhanced_code}
 ---@return smtplib.Error? err
 function Mailer:send(message, opts)
+  check_self(self, "send")
+  local metrics = self.metrics
   local job, err = prepare(self, message, opts)
-  if not job then return nil, err end
   local outcome
-  outcome, err = attempt.send(self, job)
-  note(self, outcome)
+  if job then outcome, err = attempt.send(self, job) end
   if not outcome then
-    err.message_id = message_id(job)
+    metrics.failed = metrics.failed + 1
+    count_refused(self, err.recipients)
+    err.message_id = job and message_id(job)
     return nil, err
   end
+  metrics.sent = metrics.sent + 1
+  count_refused(self, outcome.refused)
   return { message_id = message_id(job), refused = outcome.refused, reply = outcome.reply }
 end
 
 ---How many connections are idle.
 ---@return integer
 function Mailer:idle()
+  check_self(self, "idle")
   local n = 0
   for _, target in ipairs(self.settings.targets) do n = n + self.pool:count(target.key) end
   return n
 end
 
 ---Say goodbye on all idle connections, after an attempt to send what waits in this
----process's memory. The Mailer can be used again.
+---process's memory; those in use follow when they are done. The Mailer can be used
+---again.
 ---@return true? ok
 ---@return smtplib.Error? err something remains in the queue: err.remaining messages
 function Mailer:close()
+  check_self(self, "close")
   local ok, err = background.drain(self)
-  for _, target in ipairs(self.settings.targets) do self.pool:close(target.key) end
+  self.epoch, self.owner = self.epoch + 1, nil
+  for _, target in ipairs(self.settings.targets) do
+    self.pool:close(target.key, function(server) attempt.count(self, server) end)
+  end
   return ok, err
 end
 
-Mailer.__close = Mailer.close
+-- Leaving a block by an error must not look like a wish to be done.
+function Mailer:__close(err)
+  if err ~= nil and not self.pool.is_shared then self.pool:clear() end
+  self:close()
+end
+
+-- What other requests may find is theirs.
+function Mailer:__gc()
+  if not self.pool.is_shared then self.pool:clear() end
+end
 
 function Mailer:__tostring()
-  local target = self.settings.targets[1]
-  return ("smtplib.Mailer (%s:%d)"):format(target.host, target.port)
+  local names = {}
+  for i, target in ipairs(self.settings.targets) do names[i] = target.name end
+  return ("smtplib.Mailer (%s)"):format(table.concat(names, ", "))
 end
 
 -- What stands in for a server where only the options of one are asked for.
@@ -134,6 +166,7 @@ local function new(_, ...)
   local mailer = setmetatable({
     settings = given,
     pool = pool.new(),
+    epoch = 0,
     namesake = namesake_of(given.smtp),
     metrics = { sent = 0, refused = 0, failed = 0, reconnects = 0, connections = 0, round_trips = 0, bytes = 0 },
   }, Mailer)

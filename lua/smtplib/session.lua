@@ -12,6 +12,7 @@ local guard = require "smtplib.guard"
 ---@field tls boolean             encrypted
 ---@field tracer function|nil     tracer(direction, bytes), secrets masked
 ---@field failed table|nil        the last failure's error table
+---@field meter table|nil         {connections, turns, bytes}: what went over all sessions of an object
 local Session = {}
 Session.__index = Session
 Session.__name = "smtplib.session"
@@ -32,7 +33,9 @@ function Session.new(transport, options)
     tracer = options.tracer,
     command_timeouts = options.command_timeouts,
     timeouts = options.timeouts,
+    meter = options.meter,
   }, Session)
+  if self.meter then self.meter.connections = self.meter.connections + 1 end
   if self.tracer then engine:trace(true) end
   return self
 end
@@ -45,6 +48,10 @@ end
 function Session:close()
   local transport, engine = self.transport, self.core
   self.core, self.transport = nil, nil
+  if engine and self.meter then
+    local turns, bytes = engine:traffic()
+    self.meter.turns, self.meter.bytes = self.meter.turns + turns, self.meter.bytes + bytes
+  end
   if engine then engine:release() end
   if transport then transport:close() end
 end

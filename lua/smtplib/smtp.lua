@@ -125,6 +125,7 @@ local function dial(self, host, port)
     command_timeouts = self.options.command_timeouts,
     timeouts = timeouts,
     tracer = tracer_of(self),
+    meter = self.meter,
   })
   if not session then transport:close() end
   return session, err

@@ -73,6 +73,13 @@ local function check_options(options, known, func)
   end
 end
 
+---Raise for options of a client's context that are misuse.
+---@param options smtplib.ssl.options
+---@param func string the public function's name
+function ssl.check_options(options, func)
+  check_options(options, client_options, func)
+end
+
 local function new_context(options)
   local context, name, sentence = core.tls_context(options)
   if not context then return nil, errors.from_core(name, sentence) end

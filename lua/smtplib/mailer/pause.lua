@@ -15,26 +15,30 @@ function pause.sleep(seconds)
   end
 end
 
--- When the next message to a host may go, by host and port.
-local buckets = {}
+-- When the next message to a host may go, by host and port: of all Mailers here.
+local moments = {}
+
+-- What has passed holds nobody back.
+local function forget_past(now)
+  for name, at in pairs(moments) do
+    if at <= now then moments[name] = nil end
+  end
+end
 
 ---How long a message to `target` has to wait so that no more than `rate` go in a
----second; the moment is then taken.
----@param target table host, port
+---second, evenly; the moment is then taken.
+---@param target table name: host and port
 ---@param rate number messages per second
 ---@param now number
 ---@return number seconds
 function pause.turn(target, rate, now)
-  local name = target.host .. ":" .. target.port
-  local bucket = buckets[name]
-  local burst = math.max(1, math.floor(rate))
-  if not bucket then
-    bucket = { tokens = burst, at = now }
-    buckets[name] = bucket
+  local at = moments[target.name]
+  if not at or at <= now then
+    forget_past(now)
+    at = now
   end
-  bucket.tokens = math.min(burst, bucket.tokens + (now - bucket.at) * rate) - 1
-  bucket.at = now
-  return bucket.tokens >= 0 and 0 or -bucket.tokens / rate
+  moments[target.name] = at + 1 / rate
+  return at - now
 end
 
 ---How long to wait before the n-th further attempt: twice as long each time, with

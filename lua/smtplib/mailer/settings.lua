@@ -5,10 +5,12 @@ local endpoint = require "smtplib.endpoint"
 local hmac = require "smtplib.hmac"
 local misuse = require "smtplib.misuse"
 local options = require "smtplib.options"
+local ssl = require "smtplib.ssl"
 local url = require "smtplib.mailer.url"
 
 local settings = {}
 
+-- Options of a Mailer alone; those of a connection are checked by smtplib.options.
 local own = {
   pool_size = "number", idle_timeout = "number", max_messages = "number", retries = "number",
   backoff = "number|function", rate = "number", queue = "table", lmtp = "boolean",
@@ -23,13 +25,16 @@ end
 local function hosts_of(given)
   local host = given.host
   if type(host) ~= "table" then
-    misuse.check(host, "string", "host", "Mailer")
-    return { host }
+    misuse.check(host, "string|table", "host", "Mailer")
+    host = { host }
   end
   if #host == 0 or not misuse.is_array(host) then
     misuse.argument("host", "Mailer", "host name or array of host names expected")
   end
-  for _, one in ipairs(host) do misuse.check(one, "string", "host", "Mailer") end
+  for _, one in ipairs(host) do
+    misuse.check(one, "string", "host", "Mailer")
+    if one == "" or one:find("[%z\1-\31\127]") then misuse.argument("host", "Mailer", "not a host name") end
+  end
   return host
 end
 
@@ -55,52 +60,68 @@ local function tls_of(given, host)
   return has_login(given) and "starttls" or "opportunistic"
 end
 
-local contexts, last_context = setmetatable({}, { __mode = "k" }), 0
+local numbers, last_number = setmetatable({}, { __mode = "k" }), 0
 
-local function context_name(context)
-  if context == nil then return "" end
-  if not contexts[context] then
-    last_context = last_context + 1
-    contexts[context] = tostring(last_context)
+-- What cannot be told apart by its contents is by a number that no other gets.
+local function number_of(value)
+  if not numbers[value] then
+    last_number = last_number + 1
+    numbers[value] = last_number
   end
-  return contexts[context]
+  return tostring(numbers[value])
 end
 
--- All that makes one connection unlike another, in an order that stays the same.
+-- A value in words, in an order that stays the same.
 local function describe(value)
-  if type(value) ~= "table" then
-    local kind = type(value)
-    return kind .. ":" .. (kind == "function" and "" or kind == "userdata" and context_name(value) or tostring(value))
+  local kind = type(value)
+  if kind == "function" or kind == "userdata" then return kind .. number_of(value) end
+  if kind ~= "table" then return kind .. ":" .. tostring(value) end
+  local list = {}
+  for name, inner in pairs(value) do
+    local text = describe(inner)
+    list[#list + 1] = ("%s:%s=%d:%s"):format(type(name), tostring(name), #text, text)
   end
-  local names, list = {}, {}
-  for name in pairs(value) do names[#names + 1] = tostring(name) end
-  table.sort(names)
-  for i, name in ipairs(names) do
-    local inner = value[name]
-    if inner == nil then inner = value[tonumber(name)] end
-    list[i] = ("%d:%s=%s"):format(#name, name, describe(inner))
-  end
+  table.sort(list)
   return "{" .. table.concat(list, ",") .. "}"
 end
 
 local secret
 
--- Names a kind of connection, and tells nothing of passwords.
+-- Names a kind of connection by all that makes it unlike another, and tells nothing
+-- of passwords.
 local function key_of(smtp, host, port, tls, lmtp)
   secret = secret or core.random(32)
-  local text = describe { host, port, tls or false, lmtp or false, describe(smtp.context or false),
-    describe(smtp.tls_options or false), smtp.user or false, smtp.password or false, describe(smtp.auth or false),
-    smtp.local_hostname or false, describe(smtp.source_address or false), smtp.allow_insecure_auth or false,
-    describe(type(smtp.transport) == "string" and smtp.transport or false) }
-  return hmac.new(secret, text, "sha256"):hexdigest()
+  local transport = smtp.transport
+  if type(transport) == "table" then transport = number_of(transport) end
+  local all = {}
+  for name, value in pairs(smtp) do all[name] = value end
+  all.host, all.port, all.tls, all.lmtp, all.transport = host, port, tls or false, lmtp or false, transport
+  return hmac.new(secret, describe(all), "sha256"):hexdigest()
+end
+
+-- What a connection would say only when it is made.
+local function check_context(smtp)
+  if smtp.context and smtp.tls_options then
+    misuse.raise("options 'context' and 'tls_options' exclude one another")
+  end
+  local options = smtp.tls_options or smtp.context
+  if options == nil or ssl.is_context(options) then return end
+  if type(options) ~= "table" then
+    misuse.argument("context", "Mailer", "a TLS context or a table of its options expected")
+  end
+  ssl.check_options(options, "Mailer")
 end
 
 local function targets_of(given, smtp)
   local targets = {}
+  local _, port_of_all = endpoint.parse("any", given.port, default_port(given), "Mailer")
   for i, host in ipairs(hosts_of(given)) do
-    local name, port = endpoint.parse(host, nil, given.port or default_port(given), "Mailer")
+    local name, port = endpoint.parse(host, nil, port_of_all, "Mailer")
     local tls = tls_of(given, name)
-    targets[i] = { host = name, port = port, tls = tls, key = key_of(smtp, name, port, tls, given.lmtp) }
+    targets[i] = {
+      host = name, port = port, tls = tls, key = key_of(smtp, name, port, tls, given.lmtp),
+      name = endpoint.is_path(name) and name or name .. ":" .. port,
+    }
   end
   return targets
 end
@@ -134,11 +155,14 @@ function settings.collect(...)
   for name, least in pairs { pool_size = 0, idle_timeout = 0, max_messages = 1, retries = 0, backoff = 0 } do
     positive(result[name], name, least)
   end
-  if result.rate and (result.rate ~= result.rate or result.rate <= 0) then
-    misuse.argument("rate", "Mailer", "messages per second expected")
+  if result.rate and not (result.rate > 0) then
+    misuse.argument("rate", "Mailer", "messages per second expected, got " .. tostring(result.rate))
   end
   result.smtp = options.collect("Mailer", {}, rest)
   result.smtp.username, result.smtp.timeouts = nil, nil
+  check_context(result.smtp)
+  local transport = type(result.smtp.transport)
+  result.has_one_transport = transport == "table" or transport == "userdata"
   given.user, given.auth = result.smtp.user, result.smtp.auth
   result.targets = targets_of(given, result.smtp)
   result.pool_size = result.pool_size or 5

@@ -23,9 +23,10 @@ end
 
 local function credentials(result, text)
   if not text then return end
-  local user, password = text:match("^([^:]*):(.*)$")
-  if not user or user == "" then refuse("user:password expected before the @") end
-  result.user, result.password = decode(user), decode(password)
+  local user, password = text:match("^([^:]*)(.*)$")
+  if user == "" then refuse("a user expected before the @") end
+  result.user = decode(user)
+  if password ~= "" then result.password = decode(password:sub(2)) end
 end
 
 ---The options that a URL stands for. Raises for one that is none.

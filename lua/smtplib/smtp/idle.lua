@@ -4,6 +4,23 @@
 -- it (TLS, extensions, login) stays here.
 local methods = {}
 
+---Count from now on what goes over this object's connections.
+function methods:start_metering()
+  self.meter = { connections = 0, turns = 0, bytes = 0 }
+  self.told = { connections = 0, turns = 0, bytes = 0 }
+end
+
+---What has gone over the object's connections since this was asked last.
+---@return integer connections, integer round_trips, integer bytes sent
+function methods:take_traffic()
+  local meter, told = self.meter, self.told
+  local turns, bytes = 0, 0
+  if self:is_open() then turns, bytes = self.session.core:traffic() end
+  local now = { connections = meter.connections, turns = meter.turns + turns, bytes = math.floor(meter.bytes + bytes) }
+  self.told = now
+  return now.connections - told.connections, now.turns - told.turns, now.bytes - told.bytes
+end
+
 ---Lay the connection aside.
 ---@param seconds number how long the host is to keep it
 ---@return boolean
