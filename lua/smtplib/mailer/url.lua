@@ -16,8 +16,9 @@ local function refuse(why)
 end
 
 local function decode(text)
-  local decoded = text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
-  if decoded:find("%%%X") or decoded:find("%c") then refuse("a bad character in it") end
+  local decoded, count = text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
+  local _, signs = text:gsub("%%", "")
+  if signs ~= count or decoded:find("[%z\1-\31\127]") then refuse("a bad character in it") end
   return decoded
 end
 
@@ -46,8 +47,11 @@ function url.parse(text)
   if path ~= "" and path ~= "/" then refuse("nothing expected behind the host and port") end
   local user, host = authority:match("^(.*)@([^@]*)$")
   credentials(result, user)
-  result.host = host or authority
+  result.host = decode(host or authority)
   if result.host == "" then refuse("a host name expected") end
+  -- "smtp://me:password" without its host must not be shown as a bad port.
+  local port = result.host:gsub("^%[.-%]", ""):match(":([^:]*)$")
+  if port and not port:find("^%d+$") then refuse("a port number expected behind the host") end
   return result
 end
 
