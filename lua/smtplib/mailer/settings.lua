@@ -104,12 +104,12 @@ local function check_context(smtp)
   if smtp.context and smtp.tls_options then
     misuse.raise("options 'context' and 'tls_options' exclude one another")
   end
-  local options = smtp.tls_options or smtp.context
-  if options == nil or ssl.is_context(options) then return end
-  if type(options) ~= "table" then
+  local wanted = smtp.tls_options or smtp.context
+  if wanted == nil or ssl.is_context(wanted) then return end
+  if type(wanted) ~= "table" then
     misuse.argument("context", "Mailer", "a TLS context or a table of its options expected")
   end
-  ssl.check_options(options, "Mailer")
+  ssl.check_options(wanted, "Mailer")
 end
 
 local function targets_of(given, smtp)
@@ -155,7 +155,7 @@ function settings.collect(...)
   for name, least in pairs { pool_size = 0, idle_timeout = 0, max_messages = 1, retries = 0, backoff = 0 } do
     positive(result[name], name, least)
   end
-  if result.rate and not (result.rate > 0) then
+  if result.rate and (result.rate ~= result.rate or result.rate <= 0) then
     misuse.argument("rate", "Mailer", "messages per second expected, got " .. tostring(result.rate))
   end
   result.smtp = options.collect("Mailer", {}, rest)
