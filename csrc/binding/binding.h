@@ -21,6 +21,7 @@ void smtp_ldkim_open(lua_State *L);
 void smtp_lengine_open(lua_State *L);
 void smtp_lenvelope_open(lua_State *L);
 void smtp_lhash_open(lua_State *L);
+void smtp_lhost_open(lua_State *L);
 void smtp_llisten_open(lua_State *L);
 void smtp_lmemory_open(lua_State *L);
 void smtp_lmessage_open(lua_State *L);

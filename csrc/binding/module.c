@@ -24,6 +24,7 @@ int luaopen_smtplib_core(lua_State *L) {
   smtp_ldate_open(L);
   smtp_ldkim_open(L);
   smtp_lhash_open(L);
+  smtp_lhost_open(L);
   smtp_lmemory_open(L);
   smtp_lselfsigned_open(L);
   smtp_lsmime_open(L);

@@ -106,7 +106,7 @@ local base = define("SMTPException", nil, with_message)
 local response = define("SMTPResponseException", base, of_reply)
 define("SMTPSocketError", base, function(code, message)
   local fields = with_message(message ~= nil and message or code)
-  fields.code, fields.temporary = code, true
+  fields.code, fields.temporary = code, code ~= "phase"
   return fields
 end)
 define("SMTPTLSError", base, with_message)
@@ -148,7 +148,7 @@ end
 local core_classes = {
   nomem = "SMTPException", argument = "SMTPException", too_long = "SMTPException", address = "SMTPException",
   utf8 = "SMTPException", parameter = "SMTPException", encoding = "SMTPException", charset = "SMTPException",
-  header = "SMTPException", state = "SMTPException", phase = "SMTPException", source = "SMTPException",
+  header = "SMTPException", state = "SMTPException", source = "SMTPException",
   smime = "SMTPException",
   closed = "SMTPServerDisconnected", unsolicited = "SMTPServerDisconnected", broken = "SMTPServerDisconnected",
   reply_malformed = "SMTPResponseException", reply_too_long = "SMTPResponseException",

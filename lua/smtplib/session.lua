@@ -225,7 +225,14 @@ end
 
 ---Look whether the server said something unasked before a command is sent.
 function Session:listen()
-  if self.core and self.transport.idle_check then self.transport:idle_check(self.core) end
+  if self.core and self.transport.idle_check then wait_for(self, self.transport.idle_check, self.core) end
+end
+
+---Why nothing can be sent from here although the connection stands, where the host
+---has such places (nginx's phases); else nil.
+---@return string? name, string? sentence
+function Session:elsewhere()
+  if self.transport and self.transport.elsewhere then return self.transport:elsewhere() end
 end
 
 ---The core refused to queue something: nothing was sent, and the session stays

@@ -57,6 +57,8 @@ function SMTP.open_session(self)
   end
   if not self:is_open() then return not_connected() end
   if self.session.calling or self.session.waiting then return busy() end
+  local name, sentence = self.session:elsewhere()
+  if name then return nil, errors.from_core(name, sentence) end
   return self.session
 end
 

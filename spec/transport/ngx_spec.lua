@@ -39,6 +39,11 @@ end
 describe("the transport inside nginx", function()
   local before
 
+  -- A handler is a coroutine, which may wait.
+  local function it_in_a_handler(name, f)
+    it(name, function() coroutine.wrap(f)() end)
+  end
+
   before_each(function()
     log, script = {}, {}
     before = rawget(_G, "ngx")
@@ -49,7 +54,7 @@ describe("the transport inside nginx", function()
   end)
   after_each(function() rawset(_G, "ngx", before) end)
 
-  it("connects with its time-outs in milliseconds", function()
+  it_in_a_handler("connects with its time-outs in milliseconds", function()
     local stream = ngx_transport.new()
     assert.is_true(stream:connect("192.0.2.1", 25, { timeout = { connect = 1.5, send = 0.0001, read = math.huge } }))
     assert.same({ "settimeouts 1500 1 2147483000", "connect 192.0.2.1 25" }, log)
@@ -57,7 +62,7 @@ describe("the transport inside nginx", function()
     assert.is_false(stream:is_loopback())
   end)
 
-  it("writes hosts the way nginx wants them", function()
+  it_in_a_handler("writes hosts the way nginx wants them", function()
     local rows = {
       -- host, what nginx is told, loopback?
       { "mail.example", "connect mail.example 25", false },
@@ -75,7 +80,7 @@ describe("the transport inside nginx", function()
     end
   end)
 
-  it("knows localhost, which nginx would look up, by both addresses", function()
+  it_in_a_handler("knows localhost, which nginx would look up, by both addresses", function()
     script["[::1]"] = "connection refused"
     local stream = ngx_transport.new()
     assert(stream:connect("localhost", 25))
@@ -83,14 +88,14 @@ describe("the transport inside nginx", function()
     assert.is_true(stream:is_loopback())
   end)
 
-  it("binds the source address and names the pool", function()
+  it_in_a_handler("binds the source address and names the pool", function()
     local stream = ngx_transport.new()
     assert(stream:connect("192.0.2.1", 25, { source_address = { "192.0.2.7", 0 }, pool = "p", pool_size = 1 }))
     assert.same({ "bind 192.0.2.7", "connect 192.0.2.1 25 p/1" }, { log[2], log[3] })
     assert.equal(3, stream:getreusedtimes())
   end)
 
-  it("gives failures the names that other hosts use", function()
+  it_in_a_handler("gives failures the names that other hosts use", function()
     local rows = {
       { "connection refused", "ECONNREFUSED" },
       { "timeout", "timeout" },
@@ -110,7 +115,7 @@ describe("the transport inside nginx", function()
     end
   end)
 
-  it("fails at once in a phase that has no cosockets", function()
+  it_in_a_handler("fails at once in a phase that has no cosockets", function()
     for _, phase in ipairs { "init", "init_worker", "set", "header_filter", "body_filter", "log", "balancer" } do
       script.phase = phase
       local done, name, sentence = ngx_transport.new():connect("192.0.2.1", 25)
@@ -120,7 +125,7 @@ describe("the transport inside nginx", function()
     assert.same({}, log)
   end)
 
-  it("sends and receives", function()
+  it_in_a_handler("sends and receives", function()
     local stream = ngx_transport.new()
     assert(stream:connect("192.0.2.1", 25))
     assert.is_true(stream:send("EHLO x\r\n"))
@@ -128,7 +133,7 @@ describe("the transport inside nginx", function()
     assert.equal("250 ok\r\n", stream:receive())
   end)
 
-  it("closes after any failure", function()
+  it_in_a_handler("closes after any failure", function()
     for _, err in ipairs { "timeout", "closed" } do
       local stream = ngx_transport.new()
       assert(stream:connect("192.0.2.1", 25))
@@ -144,7 +149,7 @@ describe("the transport inside nginx", function()
     assert.equal("closed", select(2, stream:send("x")))
   end)
 
-  it("gives the connection back to the pool once", function()
+  it_in_a_handler("gives the connection back to the pool once", function()
     local stream = ngx_transport.new()
     assert(stream:connect("192.0.2.1", 25))
     assert.is_true(stream:setkeepalive(60, 1))

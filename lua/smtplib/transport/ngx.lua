@@ -1,6 +1,8 @@
 -- The transport inside nginx: a cosocket, which lets the worker serve others
 -- while it waits. Plain bytes only; TLS is the core's. Asks for the global
 -- `ngx` when it is used, not when it is loaded.
+local core = require "smtplib.core"
+
 local ngx_transport = {}
 
 local methods = {}
@@ -8,11 +10,15 @@ local metatable = { __index = methods, __name = "smtplib.transport.ngx" }
 
 local FOREVER = 2147483 -- seconds: nginx counts milliseconds in 31 bits
 local ROOM = 65536 -- bytes for one receive
+local MOST_ASIDE = 65536 -- taken in while the peer takes nothing from us
+local AHEAD = 16384 -- bytes that any kernel takes although the peer does not read
+local CHOICES = 6 -- connects to a host name whose addresses nginx draws by lot
 
--- Where nginx lets a handler yield.
-local cosocket_phases = {
-  server_rewrite = true, rewrite = true, access = true, content = true, timer = true, preread = true,
-  ssl_cert = true, ssl_session_fetch = true, ssl_client_hello = true,
+-- Where nginx has no cosockets. A phase that is not known here is one if Lua may
+-- yield in it.
+local phases_without = {
+  init = true, init_worker = true, exit_worker = true, set = true, header_filter = true, body_filter = true,
+  log = true, balancer = true, ssl_session_store = true,
 }
 
 -- nginx hands out the system's words in lower case; users get its names.
@@ -32,6 +38,30 @@ local names = {
 
 local function host_ngx()
   return rawget(_G, "ngx")
+end
+
+-- The request (or timer) that is running.
+local function current_request()
+  local base = package.loaded["resty.core.base"]
+  return base and base.get_request and base.get_request()
+end
+
+-- Why nothing can be sent from here, or nil. Where nginx would raise an error, or
+-- LuaJIT "attempt to yield across C-call boundary", a failure is returned.
+local function misplaced(self)
+  local phase = host_ngx().get_phase()
+  if phases_without[phase] then
+    return "phase", "mail cannot be sent in nginx's " .. phase
+      .. " phase, which has no cosockets: send it from a timer (ngx.timer.at)"
+  end
+  if not core.is_yieldable() then
+    return "phase", "nginx cannot wait here, inside a function of C (require, table.sort, string.gsub, …): "
+      .. "send from the handler itself, or from a timer (ngx.timer.at)"
+  end
+  -- Where that request is over, its connections are closed, which says enough.
+  if self.sock and self.request ~= current_request() and self.sock:getreusedtimes() then
+    return "state", "the connection belongs to another request: make one in each, or use a smtplib.Mailer"
+  end
 end
 
 -- Every failure passes here: a stream that failed might still answer an old
@@ -93,7 +123,7 @@ local function connect_one(self, address, port, options)
   local source = options.source_address
   local pool
   if options.pool then pool = { pool = options.pool, pool_size = options.pool_size } end
-  self.sock = host_ngx().socket.tcp()
+  self.sock, self.request, self.ahead = host_ngx().socket.tcp(), current_request(), 0
   apply_timeouts(self)
   if source and source[1] and source[1] ~= "" then
     local bound, err = self.sock:bind(source[1])
@@ -101,6 +131,25 @@ local function connect_one(self, address, port, options)
   end
   if address:find("^unix:") then return self.sock:connect(address, pool) end
   return self.sock:connect(address, port, pool)
+end
+
+local function is_name(address)
+  return not address:find("^unix:") and not address:find(":", 1, true) and address:find("%a") ~= nil
+end
+
+-- What another address of the same host need not answer, too.
+local elsewhere_better = {
+  ECONNREFUSED = true, EHOSTUNREACH = true, ENETUNREACH = true, EADDRNOTAVAIL = true,
+}
+
+-- nginx takes one of the addresses of a name by lot, and does not try the others.
+local function connect_by_lot(self, address, port, options)
+  local connected, err
+  for _ = 1, is_name(address) and CHOICES or 1 do
+    connected, err = connect_one(self, address, port, options)
+    if connected or not elsewhere_better[names[err]] then break end
+  end
+  return connected, err
 end
 
 ---Connect; `options` as for the blocking transport (a source port cannot be
@@ -113,15 +162,12 @@ function methods:connect(host, port, options)
   options = options or {}
   self:close()
   if not host_ngx() then return nil, "system", "this transport works inside nginx only" end
-  local phase = host_ngx().get_phase()
-  if not cosocket_phases[phase] then
-    return nil, "phase", "no connection can be made in nginx's " .. phase
-      .. " phase: it has no cosockets (use ngx.timer.at to send from there)"
-  end
+  local trouble, sentence = misplaced(self)
+  if trouble then return nil, trouble, sentence end
   take_options(self, options)
   local connected, err
   for _, address in ipairs(addresses_of(host)) do
-    connected, err = connect_one(self, address, port, options)
+    connected, err = connect_by_lot(self, address, port, options)
     if connected then
       self.loopback = is_loopback_address(address)
       return true
@@ -134,23 +180,145 @@ local function not_connected()
   return nil, "closed", "not connected"
 end
 
+---Why nothing can be sent from here, although the connection stands: another
+---phase, another request.
+---@return string? name, string? sentence
+function methods:elsewhere()
+  if self.sock then return misplaced(self) end
+end
+
 ---Send all of the bytes.
 ---@param bytes string
 ---@return true|nil, string? name, string? sentence
 function methods:send(bytes)
   if not self.sock then return not_connected() end
+  local trouble, sentence = misplaced(self)
+  if trouble then return nil, trouble, sentence end
   local sent, err = self.sock:send(bytes)
   if not sent then return fail(self, err, "sending") end
   return true
+end
+
+-- A light thread that reads while another one writes. It cannot be stopped without
+-- closing the socket, so it stays until something has come.
+local function read_ahead(half, sock)
+  half.bytes, half.err = sock:receiveany(ROOM)
+  half.is_done = true
+end
+
+local function write_all(half, sock, bytes)
+  half.sent, half.err = sock:send(bytes)
+  half.is_done = true
+end
+
+local function start(f, ...)
+  local half = {}
+  half.thread = host_ngx().thread.spawn(f, half, ...)
+  return half
+end
+
+-- A light thread that has ended is kept until it is waited for.
+local function reap(half)
+  if coroutine.status(half.thread) == "zombie" then host_ngx().thread.wait(half.thread) end
 end
 
 ---Whatever has arrived, at least one byte.
 ---@return string|nil, string? name, string? sentence
 function methods:receive()
   if not self.sock then return not_connected() end
-  local bytes, err = self.sock:receiveany(ROOM)
+  local trouble, sentence = misplaced(self)
+  if trouble then return nil, trouble, sentence end
+  local reader, bytes, err = self.reader, nil, "timeout"
+  if reader then
+    if not reader.is_done then host_ngx().thread.wait(reader.thread) end
+    reap(reader)
+    self.reader, bytes, err = nil, reader.bytes, reader.err
+    if not self.sock then return not_connected() end
+  end
+  -- The time of the one that began earlier is not ours.
+  if not bytes and err == "timeout" then bytes, err = self.sock:receiveany(ROOM) end
   if not bytes then return fail(self, err, "receiving") end
+  self.ahead = 0
   return bytes
+end
+
+-- What was read while sending goes to the engine; true when the peer has gone.
+local function take_ahead(self, engine)
+  local reader = self.reader
+  if not reader or not reader.is_done then return false end
+  reap(reader)
+  self.reader = nil
+  if reader.bytes then
+    self.aside = self.aside + #reader.bytes
+    engine:input(reader.bytes)
+  end
+  return reader.err ~= nil and reader.err ~= "timeout"
+end
+
+-- Wait until either half has done something.
+local function wait_for_either(writer, reader)
+  local thread = host_ngx().thread
+  if reader then
+    thread.wait(writer.thread, reader.thread)
+  else
+    thread.wait(writer.thread)
+  end
+end
+
+-- Send, and receive while the peer takes nothing, so that two ends that both write
+-- first do not wait for each other for ever.
+local function exchange(self, engine, bytes)
+  local sock = self.sock
+  local writer, has_gone = start(write_all, sock, bytes), false
+  self.aside = 0
+  while not writer.is_done and not has_gone do
+    if not self.reader and self.aside < MOST_ASIDE then self.reader = start(read_ahead, sock) end
+    if not (self.reader and self.reader.is_done) then wait_for_either(writer, self.reader) end
+    has_gone = take_ahead(self, engine)
+  end
+  if not writer.is_done then host_ngx().thread.kill(writer.thread) end
+  reap(writer)
+  if has_gone then return nil, "closed" end
+  return writer.sent, writer.err
+end
+
+-- What the peer said before it went.
+local function last_words(self, engine)
+  if self.reader then
+    if not self.reader.is_done then host_ngx().thread.wait(self.reader.thread) end
+    if take_ahead(self, engine) then return end
+  end
+  local bytes = self.sock and self.sock:receiveany(ROOM)
+  for _ = 1, MOST_ASIDE do
+    if not bytes then return end
+    engine:input(bytes)
+    bytes = self.sock:receiveany(ROOM)
+  end
+end
+
+---Send all that the engine has to send; what arrives while the peer takes nothing
+---goes to the engine. That the peer has gone is the engine's to judge.
+---@param engine userdata
+---@return true|nil, string? name, string? sentence
+function methods:flush(engine)
+  local bytes = engine:output()
+  if not bytes then return true end
+  if not self.sock then return not_connected() end
+  local trouble, sentence = misplaced(self)
+  if trouble then return nil, trouble, sentence end
+  local sent, err
+  self.ahead = self.ahead + #bytes
+  if self.ahead <= AHEAD then
+    sent, err = self.sock:send(bytes)
+  else
+    sent, err = exchange(self, engine, bytes)
+  end
+  if sent then return true end
+  if names[err] ~= "closed" then return fail(self, err, "sending") end
+  last_words(self, engine)
+  self:close()
+  engine:input_end()
+  return true
 end
 
 ---Set all three time-outs.
@@ -173,9 +341,11 @@ end
 
 ---Close; a transport can be connected again.
 function methods:close()
-  local sock = self.sock
-  self.sock = nil
-  if sock then sock:close() end
+  local sock, reader = self.sock, self.reader
+  self.sock, self.reader = nil, nil
+  if reader and not reader.is_done then host_ngx().thread.kill(reader.thread) end
+  -- What another request is using is left to it; what it left is closed.
+  if sock and self.request == current_request() then sock:close() end
   return true
 end
 
@@ -185,6 +355,9 @@ end
 ---@return true|nil, string? name, string? sentence
 function methods:setkeepalive(idle_seconds, pool_size)
   if not self.sock then return not_connected() end
+  local trouble, sentence = misplaced(self)
+  if trouble then return nil, trouble, sentence end
+  if self.reader then return fail(self, "closed", "keeping the connection") end
   local sock = self.sock
   local kept, err = sock:setkeepalive(to_milliseconds(idle_seconds), pool_size)
   if not kept then return fail(self, err, "keeping the connection") end

@@ -52,6 +52,27 @@ function handler.run()
   ngx.print(wire.frame(pack(f(unpack(request.arguments, 1, request.arguments.n)))))
 end
 
+---Connect, send a message, say goodbye.
+---@param subject string
+---@param options table of smtplib.SMTP
+function handler.send(subject, options)
+  local server, err = smtplib.SMTP(options)
+  if not server then return nil, err end
+  local refused
+  refused, err = server:sendmail("a@example.com", "b@example.org", "Subject: " .. subject .. "\n\nHello.\n")
+  server:quit()
+  return refused, err
+end
+
+---Send a message from whatever phase this is called in, and keep what came of it:
+---with an SMTP object, and, where that fails, with a Mailer.
+function handler.try(name, host, port)
+  handler.keep(name, handler.send("from " .. name, { host = host, port = port }))
+  if handler.kept[name][1] then return end
+  local mailer = smtplib.Mailer { host = host, port = port, retries = 3 }
+  handler.keep(name .. " by a Mailer", mailer:send { from = "a@example.com", to = "b@example.org", text = "Hello." })
+end
+
 ---Keep what a function returned, for a later request to fetch.
 ---@param name string
 function handler.keep(name, ...)

@@ -115,7 +115,7 @@ local function own_pid()
 end
 
 ---Start it. All options are optional.
----@param options? table workers; main, http, server: further lines of nginx.conf; level of the error log
+---@param options? table workers; main, http, server: further lines of nginx.conf, with {folder} for its folder; level of the error log
 ---@return table server
 function nginx.start(options)
   options = options or {}
@@ -129,7 +129,8 @@ function nginx.start(options)
     folder = folder, top = top, build = build:sub(1, 1) == "/" and build or top .. "/" .. build,
   }
   write_file(folder .. "/.smtplib-nginx", "")
-  write_file(folder .. "/nginx.conf", (template:gsub("{(%a+)}", values)))
+  local text = template:gsub("{(%a+)}", values):gsub("{folder}", folder)
+  write_file(folder .. "/nginx.conf", text)
   local self = setmetatable({ folder = folder, socket = folder .. "/http.sock" }, Server)
   must(("OWNER=%s %s start %s"):format(own_pid(), control, quote(folder)))
   return self
@@ -177,13 +178,15 @@ end
 
 ---Let nginx run code, without waiting.
 function Server:begin(code, ...)
-  return self:open("POST", "/run", frame_of(code, ...))
+  local request = self:open("POST", "/run", frame_of(code, ...))
+  request.server = self
+  return request
 end
 
 ---What the code of a request returned.
 function nginx.result(request)
   local status, body = request:response()
-  if status ~= 200 then error(("HTTP status %d: %s"):format(status, body), 2) end
+  if status ~= 200 then error(("HTTP status %d\n%s"):format(status, request.server:log()), 2) end
   local reader = wire.reader()
   reader:feed(body)
   local list = reader:next()
