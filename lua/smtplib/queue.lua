@@ -96,6 +96,7 @@ function queue.new(given, concurrency)
   for name, value in pairs(defaults) do policy[name] = value end
   for name, value in pairs(given) do policy[name] = value end
   policy.lease = policy.lease or default_lease(given)
+  if given.redis and not given.limit then policy.limit = 100000 end
   policy.concurrency = policy.concurrency or math.max(1, concurrency)
   local store = open_store(policy)
   return { store = store, policy = policy, name = store:describe() .. " " .. (policy.name or "") }
