@@ -36,6 +36,10 @@ compiles() {
   has "${CC:-cc}" && echo "#include <$1>" | "${CC:-cc}" -E - ${OPENSSL_INCDIR:+-I"$OPENSSL_INCDIR"}
 }
 
+resty_redis() {
+  test -e /usr/share/lua/5.1/nginx/redis.lua || test -e /usr/share/lua/5.1/resty/redis.lua
+}
+
 nginx_module() {
   for folder in /usr/lib/nginx /usr/share/nginx /usr/lib64/nginx; do
     test -e $folder/modules/ngx_http_lua_module.so && return 0
@@ -88,6 +92,8 @@ need_for_test() {
   need "strace" "strace" has strace
   need "nginx" "nginx" has_in_sbin nginx
   need "nginx's Lua module" "libnginx-mod-http-lua" nginx_module
+  need "Redis" "redis-server redis-tools" has_in_sbin redis-server
+  need "lua-resty-redis" "lua-nginx-redis" resty_redis
 }
 
 need_for_check() {
