@@ -12,7 +12,7 @@ local settings = require "smtplib.mailer.settings"
 
 ---@class smtplib.Mailer
 ---@field metrics table # messages sent and failed, recipients refused; reconnects: connections in place of those
---- that were lost while idle; connections, round_trips, bytes (sent, as they are below TLS): of all connections
+--- that were lost while idle; connections, round_trips, bytes (sent, TLS included): of all connections
 local Mailer = {}
 Mailer.__index = Mailer
 Mailer.__name = "smtplib.Mailer"

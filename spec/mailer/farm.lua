@@ -51,6 +51,13 @@ local function new_peer(farm)
     if not ok then return nil, name, sentence end
     return plain(self, host, port)
   end
+  local send = one.send
+  one.bytes = 0
+  one.send = function(self, bytes)
+    local count, why, sentence = send(self, bytes)
+    self.bytes = self.bytes + (count or 0)
+    return count, why, sentence
+  end
   return one
 end
 

@@ -50,7 +50,9 @@ local function connect(self, target)
   server:start_metering()
   local ok
   ok, err = server:begin(target.host, target.port)
+  if ok then ok, err = server:ehlo_or_helo_if_needed() end
   if ok then return server end
+  server:hang_up()
   attempt.count(self, server)
   return nil, err
 end
@@ -122,6 +124,9 @@ end
 
 -- The connection is gone, and it is not the message that was at fault.
 local function is_loss(err)
+  for _, reply in pairs(err.recipients or {}) do
+    if reply[1] == 421 then return true end
+  end
   return err:is(errors.SMTPServerDisconnected) or err:is(errors.SMTPSocketError) or err:is(errors.SMTPTLSError)
     or err.smtp_code == 421
 end
