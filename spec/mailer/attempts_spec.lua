@@ -176,9 +176,9 @@ local function tried(server, options, mend)
       sleep(seconds)
       sleeps = sleeps + 1
       if sleeps == mend then
-        local options = farm.servers["mx:25"] or {}
-        options.replies, options.disconnect, options.stall = nil, nil, nil
-        farm.servers["mx:25"] = options
+        local mended = farm.servers["mx:25"] or {}
+        mended.replies, mended.disconnect, mended.stall = nil, nil, nil
+        farm.servers["mx:25"] = mended
       end
     end
     result, err = mailer:send(message())
