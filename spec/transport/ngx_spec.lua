@@ -21,6 +21,7 @@ function cosocket.connect(_, ...)
   if type(words[#words]) == "table" then words[#words] = words[#words].pool .. "/" .. words[#words].pool_size end
   log[#log + 1] = "connect " .. table.concat(words, " ")
   local result = script[words[1]]
+  if type(result) == "table" then result = table.remove(result, 1) end
   if result == nil or result == true then return 1 end
   return nil, result
 end
@@ -86,6 +87,26 @@ describe("the transport inside nginx", function()
     assert(stream:connect("localhost", 25))
     assert.equal("connect 127.0.0.1 25", log[#log])
     assert.is_true(stream:is_loopback())
+  end)
+
+  it_in_a_handler("draws again where nginx has drawn an address to which there is no way", function()
+    local rows = {
+      -- what the addresses say in turn, result, how many were tried
+      { { "network is unreachable", "network is unreachable", true }, true, 3 },
+      { { "connection refused", true }, true, 2 },
+      { { "connection refused", "connection refused", "connection refused", true }, "ECONNREFUSED", 3 },
+      { { "timeout", true }, "timeout", 1 },
+      { { "no route to host", "network is unreachable", "connection refused", true }, "ECONNREFUSED", 3 },
+    }
+    for _, row in ipairs(rows) do
+      log = {}
+      script["mail.example"] = row[1]
+      local stream = ngx_transport.new()
+      local done, name = stream:connect("mail.example", 25)
+      assert.equal(row[2], done or name)
+      local tried = select(2, table.concat(log, "\n"):gsub("connect mail%.example 25", ""))
+      assert.equal(row[3], tried)
+    end
   end)
 
   it_in_a_handler("binds the source address and names the pool", function()

@@ -12,7 +12,6 @@ local FOREVER = 2147483 -- seconds: nginx counts milliseconds in 31 bits
 local ROOM = 65536 -- bytes for one receive
 local MOST_ASIDE = 65536 -- taken in while the peer takes nothing from us
 local AHEAD = 16384 -- bytes that any kernel takes although the peer does not read
-local CHOICES = 6 -- connects to a host name whose addresses nginx draws by lot
 
 -- Where nginx has no cosockets. A phase that is not known here is one if Lua may
 -- yield in it.
@@ -137,17 +136,17 @@ local function is_name(address)
   return not address:find("^unix:") and not address:find(":", 1, true) and address:find("%a") ~= nil
 end
 
--- What another address of the same host need not answer, too.
-local elsewhere_better = {
-  ECONNREFUSED = true, EHOSTUNREACH = true, ENETUNREACH = true, EADDRNOTAVAIL = true,
-}
+-- What another address of the same host need not answer, and how often to hope for
+-- that: it costs nothing where this machine has no way there (an IPv6 address).
+local other_draws = { ENETUNREACH = 20, EADDRNOTAVAIL = 20, EHOSTUNREACH = 5, ECONNREFUSED = 2 }
 
 -- nginx takes one of the addresses of a name by lot, and does not try the others.
 local function connect_by_lot(self, address, port, options)
-  local connected, err
-  for _ = 1, is_name(address) and CHOICES or 1 do
+  local connected, err = connect_one(self, address, port, options)
+  local draws = 0
+  while not connected and is_name(address) and draws < (other_draws[names[err]] or 0) do
+    draws = draws + 1
     connected, err = connect_one(self, address, port, options)
-    if connected or not elsewhere_better[names[err]] then break end
   end
   return connected, err
 end

@@ -207,7 +207,7 @@ function Server:log()
 end
 
 -- What never may be in an error log.
-local alarming = { "%[alert%]", "%[emerg%]", "%[crit%]", "C%-call boundary", "entry thread aborted",
+local alarming = { "%[alert%]", "%[emerg%]", "C%-call boundary", "entry thread aborted",
   "runtime error", "exited on signal", "failed to run" }
 
 ---The lines of the error log that tell of a fault of the handler, of the library or
