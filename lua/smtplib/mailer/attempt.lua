@@ -66,6 +66,8 @@ end
 ---@return boolean|table kind is_reused; without a server: was a dead one found, or why no new one was to be had
 local function take_idle(self, target)
   local was_dead = false
+  local name, sentence = self.pool:elsewhere(target.key)
+  if name then return nil, errors.from_core(name, sentence) end
   local server = self.pool:take(target.key)
   while server do
     local ok, err, is_fresh = server:take_up()

@@ -83,6 +83,15 @@ function Pool:take(key)
   return server
 end
 
+---Why none of that kind can be used from here, although they stand (nginx's phases);
+---else nil.
+---@return string? name, string? sentence
+function Pool:elsewhere(key)
+  local list = self.idle[key]
+  local server = list and list[#list].server
+  if server and server.session then return server.session:elsewhere() end
+end
+
 ---Say goodbye to all connections of that kind.
 ---@param key string
 ---@param on_each fun(server: table) called with each when it is closed

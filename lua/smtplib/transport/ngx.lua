@@ -183,7 +183,7 @@ end
 ---phase, another request.
 ---@return string? name, string? sentence
 function methods:elsewhere()
-  if self.sock then return misplaced(self) end
+  return misplaced(self)
 end
 
 ---Send all of the bytes.
