@@ -122,6 +122,32 @@ describe("parameters that are read", function()
     it("are " .. case[1], function() assert.equal(case[3], filename(case[2])) end)
   end
 
+  it("are none without their first piece, and the name of Content-Type serves", function()
+    local value = "attachment; filename*1=b; filename*2*=c; x=y"
+    local m = read("Content-Disposition", value)
+    assert.is_nil(m:get_filename())
+    assert.equal("none", m:get_filename("none"))
+    assert.same({ { "attachment", "" }, { "x", "y" } }, m:get_params(nil, "Content-Disposition"))
+    m["Content-Type"] = "a/b; name=n"
+    assert.equal("n", m:get_filename())
+    assert.equal(value, m["Content-Disposition"])
+  end)
+
+  it("are each read from their own pieces, so that many take no longer than they must", function()
+    local many = {}
+    for i = 1, 500 do many[i] = ("a%d*1=c; a%d=x; a%d*0=b"):format(i, i, i) end
+    local m, given, param = read("Content-Type", "a/b; " .. table.concat(many, "; ")), 0, core.message.param
+    core.message.param = function(value, name)
+      given = given + #value
+      return param(value, name)
+    end
+    local all, one = m:get_params(), m:get_param("A250")
+    core.message.param = param
+    assert.same({ "a500", "bc" }, all[501])
+    assert.equal("bc", one)
+    assert.is_true(given <= 2 * #m["Content-Type"] + 4, given)
+  end)
+
   it("are in other charsets", function()
     if not core.has_iconv() then return end
     assert.equal("а.txt", filename("filename*=koi8-r''%C1.txt"))

@@ -48,17 +48,23 @@ local function value_of(m, header, name)
 end
 
 -- {name, value} of each parameter, the main value first; pieces of RFC 2231
--- count once, under the name that they share.
+-- count once, under the name that they share, and not at all without the first
+-- of them. Each is decoded from its own pieces, so that all take linear time.
 local function read_params(value, unquote)
   local main, names, spelt = message.params(value)
-  local result, seen = { { main, "" } }, {}
+  local result, pieces, order = { { main, "" } }, {}, {}
   for i, name in ipairs(names) do
     local short = name:match("^[^*]*")
-    if not seen[short:lower()] then
-      seen[short:lower()] = true
-      local text = unquote == false and short == name and spelt[i] or message.param(value, short)
-      result[#result + 1] = { short, text or "" }
+    local own = pieces[short:lower()]
+    if not own then
+      own = { name = short, spelt = short == name and spelt[i] or nil }
+      pieces[short:lower()], order[#order + 1] = own, own
     end
+    own[#own + 1] = ("; %s=%s"):format(name, spelt[i])
+  end
+  for _, own in ipairs(order) do
+    local text = unquote == false and own.spelt or message.param(table.concat(own), own.name)
+    if text then result[#result + 1] = { own.name, text } end
   end
   return result
 end
