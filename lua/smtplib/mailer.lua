@@ -24,7 +24,7 @@ local function check_self(self, func)
   end
 end
 
-local send_options = { from = true, to = true, mail_options = true, rcpt_options = true }
+local send_options = { from = true, to = true, mail_options = true, rcpt_options = true, all_or_none = true }
 
 local function check_options(opts)
   if opts == nil then return {} end
@@ -49,7 +49,9 @@ local function job_of(message, opts)
   if message.message ~= nil then
     local entry = {}
     for name, value in pairs(message) do entry[name] = value end
-    for name, value in pairs(opts) do entry[name] = value end
+    for name, value in pairs(opts) do
+      if name ~= "all_or_none" then entry[name] = value end
+    end
     job, err = jobs.of_entry("send", entry)
     return job, err
   end
@@ -69,6 +71,7 @@ local function prepare(self, message, opts)
     return nil, err
   end
   headers.wanted(self.namesake, job.message, job.utf8, job)
+  job.all_or_none = opts and opts.all_or_none
   return job
 end
 
@@ -88,7 +91,8 @@ end
 ---Send a message: a Message, a table of what email.Message takes, or a table
 ---{from=, to=, message=} with anything that sendmail sends.
 ---@param message userdata|table
----@param opts? table # from, to: the envelope; mail_options, rcpt_options
+---@param opts? table # from, to: the envelope; mail_options, rcpt_options; all_or_none: a refused recipient is an
+--- error, and the others get nothing
 ---@return table? result # message_id, refused, reply = {code, message, enhanced_code}
 ---@return smtplib.Error? err
 function Mailer:send(message, opts)

@@ -79,7 +79,9 @@ local function prepare(self, job, recipients)
   if not mail then return nil, err end
   rcpts, err = rcpt_arguments(self, recipients, job.rcpt_options)
   if not rcpts then return nil, err end
-  return transaction.new(mail, rcpts, opened, recipients, job.from, self.lmtp)
+  local t = transaction.new(mail, rcpts, opened, recipients, job.from, self.lmtp)
+  t.all_or_none = job.all_or_none
+  return t
 end
 
 -- True when this connection has had as many transactions as the server takes on
@@ -155,8 +157,10 @@ function deliver.rest(self, job, outcome)
   return outcome
 end
 
-local function no_recipients()
-  local err = errors.SMTPRecipientsRefused({})
+local function refuse_all(recipients, first)
+  local refused = {}
+  batch.refuse(refused, batch.take(recipients, first), too_many)
+  local err = errors.SMTPRecipientsRefused(refused)
   err.command = "RCPT"
   return err
 end
@@ -166,14 +170,16 @@ end
 ---@return table? t
 ---@return smtplib.Error? err
 function deliver.begin(self, job, ahead)
-  if #job.recipients == 0 then return nil, no_recipients() end
+  if #job.recipients == 0 then return nil, refuse_all({}, 1) end
   if ahead then
     if is_exhausted(self) then return nil end
   else
     local ok, err = make_ready(self)
     if not ok then return nil, err end
   end
-  return prepare(self, job, batch.take(job.recipients, 1, batch.limit(self.esmtp_features)))
+  local part = batch.take(job.recipients, 1, batch.limit(self.esmtp_features))
+  if job.all_or_none and #part < #job.recipients then return nil, refuse_all(job.recipients, #part + 1) end
+  return prepare(self, job, part)
 end
 
 ---Send a job: one transaction, or as many as its recipients need.

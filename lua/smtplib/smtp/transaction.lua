@@ -27,7 +27,7 @@ local function verdict(t)
   if t.sender then
     return reply_error(errors.SMTPSenderRefused, t.sender, "MAIL", t.from, t.sender[3])
   end
-  if t.refusals > 0 and t.refusals == #t.recipients or t.cut_off then
+  if t.refusals > 0 and (t.refusals == #t.recipients or t.all_or_none) or t.cut_off then
     local err = errors.SMTPRecipientsRefused(t.refused)
     err.command = "RCPT"
     return err
@@ -118,6 +118,14 @@ local function feed(session, t)
   return hand_over(session, t, chunk or "", chunk == nil)
 end
 
+-- DATA may travel with the recipients: once the server waits for the message, only
+-- cutting the connection keeps it from those who were not refused.
+local function feed_unless_refused(session, t)
+  if not t.all_or_none or t.refusals == 0 then return feed(session, t) end
+  session:close()
+  return nil, verdict(t)
+end
+
 local function conclude(session, t)
   -- A 421 speaks for all who are still to be answered.
   for _, number in ipairs(unanswered(t)) do refuse(t, number, t.last) end
@@ -138,7 +146,7 @@ function transaction.run(session, t)
     if what == "reply" then
       take_reply(t, a, b, c, d, e)
     elseif what == "content" then
-      local ok, err = feed(session, t)
+      local ok, err = feed_unless_refused(session, t)
       if not ok then return nil, err end
     elseif what == "done" then
       return conclude(session, t)
