@@ -294,12 +294,14 @@ static int engine_awaited(lua_State *L) {
   return 1;
 }
 
-/* traffic() → round trips so far, bytes sent */
+/* traffic() → round trips so far, bytes sent; zeros for a released engine,
+ * since the collector ends it before what counts it, or behind */
 static int engine_traffic(lua_State *L) {
-  const smtp_engine *e = smtp_to_engine(L, 1);
+  const smtp_engine_object *o = luaL_checkudata(L, 1, CLASS);
+  const smtp_engine *e = o->engine;
 
-  lua_pushinteger(L, (lua_Integer)smtp_engine_turns(e));
-  lua_pushnumber(L, (lua_Number)smtp_engine_bytes_sent(e));
+  lua_pushinteger(L, e ? (lua_Integer)smtp_engine_turns(e) : 0);
+  lua_pushnumber(L, e ? (lua_Number)smtp_engine_bytes_sent(e) : 0);
   return 2;
 }
 

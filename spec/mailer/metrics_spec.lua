@@ -140,6 +140,12 @@ describe("A Mailer's metrics", function()
     sink:stop()
   end)
 
+  it("do not ask a core that the collector has ended", function()
+    local engine = assert(require("smtplib.core").engine())
+    engine:release()
+    assert.same({ 0, 0 }, { engine:traffic() })
+  end)
+
   it("count the bytes of TLS, as they are on the wire", function()
     local sink = assert(smtplib.sink.start { tls = "starttls", certfile = certs.path("server.pem"), keyfile = certs.path("server.key") })
     local mailer = smtplib.Mailer { host = "localhost", port = sink.port, tls = "starttls", tls_options = { cafile = certs.path("ca.pem") } }
