@@ -112,6 +112,7 @@ function ops.raw(engine, text)
   return engine:raw(unescape(text))
 end
 
+---What the engine's next() says, as a script writes it.
 local function show(what, a, b, c, d, e, f)
   if what == "reply" then
     local number = e > 0 and "#" .. ("%d"):format(e) or ""
@@ -152,6 +153,8 @@ end
 local function matches(actual, expected)
   return actual == expected or actual:sub(1, #expected + 1) == expected .. " "
 end
+
+transcript.show, transcript.matches, transcript.ops = show, matches, ops
 
 local function complain(step, expected, actual)
   error(("line %d: expected %q, got %q"):format(step.number, expected, tostring(actual)), 0)
