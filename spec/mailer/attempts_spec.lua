@@ -143,6 +143,19 @@ describe("Hosts are tried in their order:", function()
     assert.equal("none", err.delivery)
   end)
 
+  it("the next where the first cannot be trusted, or has no TLS; never in clear", function()
+    for _, first in ipairs { { tls = "starttls" }, {}, { replies = { STARTTLS = "454 not now" }, tls = "starttls" } } do
+      local bad, good = assert(smtplib.sink.start(first)), assert(smtplib.sink.start { tls = "starttls" })
+      local mailer = smtplib.Mailer { host = { "localhost:" .. bad.port, "localhost:" .. good.port }, tls = "starttls",
+        tls_options = { cafile = good.cafile } }
+      assert(mailer:send(message()))
+      assert.equal(0, #bad:messages())
+      assert.truthy(good:messages()[1].tls)
+      bad:stop()
+      good:stop()
+    end
+  end)
+
   it("a certificate that is not to be trusted ends nothing but itself", function()
     local sink = assert(smtplib.sink.start { tls = "implicit" })
     local mailer = smtplib.Mailer(("smtps://localhost:%d"):format(sink.port))

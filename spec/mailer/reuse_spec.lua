@@ -35,6 +35,16 @@ describe("A connection", function()
     end
   end)
 
+  it("is kept with what it lacks: HELO's is not asked again", function()
+    local mailer, farm = farms.simple { esmtp = false }
+    send(mailer, 1, 5)
+    assert_arrived(farm, 5)
+    assert.equal(1, #farm.connections)
+    assert.equal(1, farm:count("EHLO"))
+    assert.equal(1, farm:count("HELO"))
+    assert.is_nil(table.concat(farm:commands(), "\n"):find("size=", 1, true))
+  end)
+
   it("is not shared by Mailers, whatever they send", function()
     local mailer, farm = farms.simple()
     send(mailer, 1)
@@ -368,6 +378,16 @@ describe("close", function()
     assert.equal(1, farm:count("QUIT"))
     send(mailer, 2)
     metatable.__close(mailer, "an error")
+    assert.equal(1, farm:count("QUIT"))
+    assert.equal(0, farm:open())
+  end)
+
+  it("is what Lua's own <close> calls, where there is one", function()
+    local load_text = rawget(_G, "loadstring") or load
+    local block = load_text("local mailer, message = ... do local kept <close> = mailer; assert(kept:send(message)) end")
+    if not block then return end
+    local mailer, farm = farms.simple()
+    block(mailer, farms.message(1))
     assert.equal(1, farm:count("QUIT"))
     assert.equal(0, farm:open())
   end)
