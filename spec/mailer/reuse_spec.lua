@@ -113,6 +113,19 @@ describe("A connection", function()
     end
   end)
 
+  it("that nobody asks for any more is closed all the same, when others are laid aside", function()
+    farms.without_waiting(function(pass)
+      local farm = farms.new { ["mx1:25"] = {}, ["mx2:25"] = {} }
+      local one, two = farm:mailer { host = "mx1" }, farm:mailer { host = "mx2" }
+      two.pool = one.pool -- as in nginx, where a worker's Mailers share their connections
+      send(one, 1)
+      pass(61)
+      send(two, 2)
+      assert.equal(1, farm:open())
+      assert.is_true(farm.connections[1].closed)
+    end)
+  end)
+
   it("survives what the server refuses, and what is no message", function()
     local mailer, farm = farms.simple { replies = { ["RCPT bad@example.org"] = "550 no", ["MAIL bad@example.org"] = "550 no" } }
     send(mailer, 1)
@@ -181,6 +194,16 @@ describe("The key of a connection", function()
       local one = key(options)
       assert.is_nil(seen[one], ("%d and %s"):format(i, tostring(seen[one])))
       seen[one] = i
+    end
+  end)
+
+  it("never comes back for another function, also where that has the place in memory of one that is gone", function()
+    local seen = {}
+    for i = 1, 200 do
+      local one = key { auth = { token = function() return tostring(i) end } }
+      assert.is_nil(seen[one])
+      seen[one] = true
+      collectgarbage()
     end
   end)
 
