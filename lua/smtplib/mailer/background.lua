@@ -43,10 +43,20 @@ local function complain(runner, err)
   ngx.log(ngx.ERR, "smtplib: ", runner.queue.store:describe(), ": ", tostring(err))
 end
 
--- Send until there is nothing left, or the worker is to end: another one goes on.
+-- A worker that is to end leaves the rest to others, once it is certain that there
+-- is one: after a reload, perhaps nobody there has made a Mailer yet. A queue that
+-- outlives nginx can wait.
+local function is_relieved(runner)
+  if not host_ngx().worker.exiting() then return false end
+  runner.ends_since = runner.ends_since or core.now()
+  local store = runner.queue.store
+  return not store.is_attended or store:is_attended(runner.ends_since)
+end
+
+-- Send until there is nothing left.
 local function send_all(runner, state)
   local ngx, self = host_ngx(), runner.queue
-  while not ngx.worker.exiting() do
+  while not is_relieved(runner) do
     local lease, err = self.store:take(self.policy.lease)
     if err then complain(runner, err) end
     if not lease then return end
@@ -58,12 +68,10 @@ local function send_all(runner, state)
   end
 end
 
-local function consume(is_premature, runner)
+local function consume(_, runner)
   local ngx, state = host_ngx(), {}
-  if not is_premature then
-    local ok, why = guard.call(send_all, runner, state)
-    if not ok then complain(runner, why) end
-  end
+  local ok, why = guard.call(send_all, runner, state)
+  if not ok then complain(runner, why) end
   state.is_done = true
   if state.thread and state.is_asleep then ngx.thread.kill(state.thread) end
   runner.active = runner.active - 1
@@ -77,7 +85,9 @@ function kick(runner)
 end
 
 local function tick(is_premature, runner)
-  if not is_premature and runner.active == 0 then kick(runner) end
+  if is_premature then return end
+  if runner.queue.store.attend then runner.queue.store:attend() end
+  if runner.active == 0 then kick(runner) end
 end
 
 -- Timers exist only in workers.

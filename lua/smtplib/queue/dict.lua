@@ -38,7 +38,7 @@ local function key(self, letter, number)
   return ("%s%s:%d"):format(self.prefix, letter, number)
 end
 
-local counters = { "tail", "next", "count", "head" }
+local counters = { "tail", "next", "count", "head", "attended" }
 
 local function get(self, name)
   return self.shared:get(self.prefix .. name) or 0
@@ -236,6 +236,17 @@ end
 
 function Dict:size()
   return math.max(0, get(self, "count"))
+end
+
+---Say that there is a worker that sends, and is not about to end.
+function Dict:attend()
+  self.shared:safe_set(self.prefix .. "attended", milliseconds())
+end
+
+---Has another worker said so since that moment of core.now()?
+---@return boolean
+function Dict:is_attended(since)
+  return get(self, "attended") > since * 1000
 end
 
 function Dict:describe()

@@ -24,7 +24,7 @@ end
 
 -- By recipient: a reply in `refused` that is permanent ends it, any other one does
 -- not; `others`: what is to be done for those without one.
-local function divide(recipients, refused, others)
+local function divide(recipients, refused, others, command)
   local later, lost, count = {}, {}, 0
   for _, one in ipairs(recipients) do
     local reply = refused[one.addr]
@@ -35,7 +35,10 @@ local function divide(recipients, refused, others)
       later[#later + 1] = one
     end
   end
-  return later, count > 0 and errors.SMTPRecipientsRefused(lost) or nil
+  if count == 0 then return later, nil end
+  local err = errors.SMTPRecipientsRefused(lost)
+  err.command = command
+  return later, err
 end
 
 ---@param recipients table[] of the record, each with addr
@@ -44,8 +47,10 @@ end
 ---@return table[] later those to whom it is to be sent again
 ---@return smtplib.Error? lost why there is no more hope for the rest, or some of it
 function outcome.judge(recipients, refused, err)
-  if not err then return divide(recipients, refused, "sent") end
-  if err.recipients and next(err.recipients) then return divide(recipients, err.recipients, "later") end
+  if not err then return divide(recipients, refused, "sent", "RCPT") end
+  if err.recipients and next(err.recipients) then
+    return divide(recipients, err.recipients, "later", err.command)
+  end
   if may_pass(err) then return recipients, nil end
   return {}, err
 end

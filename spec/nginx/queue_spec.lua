@@ -1,0 +1,362 @@
+-- Mailer:enqueue in nginx: the handler answers, timers send, and whatever was called
+-- queued arrives.
+local core = require "smtplib.core"
+local nginx = require "spec.nginx.support.nginx"
+local redis_server = require "spec.queue.support.redis"
+local smtplib = require "smtplib"
+
+-- In a module of the worker, as a program would have it.
+local program = [[
+  local options = ...
+  local mailer = package.loaded["spec.mailer"]
+  if not mailer then
+    local smtplib = require "smtplib"
+    mailer = smtplib.Mailer(options)
+    package.loaded["spec.mailer"] = mailer
+  end
+  return mailer:enqueue { from = "a@example.com", to = "b@example.org", subject = "x", text = "hello" }
+]]
+
+local function id_of(message)
+  return message.data:match("\nMessage%-ID: (<[^>]+>)\r\n")
+end
+
+-- How often each Message-ID has arrived.
+local function arrivals(sink)
+  local times = {}
+  for _, message in ipairs(sink:messages()) do
+    local id = id_of(message)
+    times[id] = (times[id] or 0) + 1
+  end
+  return times
+end
+
+local function missing_of(ids, sink)
+  local times, missing = arrivals(sink), {}
+  for _, id in ipairs(ids) do
+    if not times[id] then missing[#missing + 1] = id end
+  end
+  return missing
+end
+
+local function all_arrive(ids, sink, seconds)
+  nginx.eventually(function() return #missing_of(ids, sink) == 0 end, seconds or 60)
+  return missing_of(ids, sink)
+end
+
+describe("Mailer:enqueue in nginx", function()
+  local lacking = nginx.missing()
+  if lacking then return pending(lacking) end
+
+  local server, sink
+
+  local function start(options, sink_options)
+    sink = assert(smtplib.sink.start(sink_options))
+    options = options or {}
+    options.http = "lua_shared_dict mails 10m;" .. (options.http or "")
+    server = nginx.start(options)
+  end
+
+  local function mailer_options(queue)
+    queue = queue or { dict = "mails" }
+    return { host = sink.host, port = sink.port, queue = queue }
+  end
+
+  after_each(function()
+    if server then server:stop() end
+    if sink then sink:stop() end
+    server, sink = nil, nil
+  end)
+
+  it("answers while the server makes everybody wait, and sends afterwards", function()
+    start(nil, { delays = { greeting = 1, MAIL = 1 } })
+    local ids = {}
+    for i = 1, 3 do ids[i] = assert(server:run(program, mailer_options())) end
+    assert.equal(0, #sink:messages())
+    assert.same({}, all_arrive(ids, sink))
+    assert.equal("", server:alarms())
+  end)
+
+  it("serves others while it sends", function()
+    start(nil, { delays = { MAIL = 2 } })
+    local id = assert(server:run(program, mailer_options()))
+    for _ = 1, 20 do assert.equal(200, (server:get("/ping"))) end
+    assert.equal(0, #sink:messages())
+    assert.same({}, all_arrive({ id }, sink))
+  end)
+
+  it("refuses when the queue is full, and says so", function()
+    start(nil, { stall = { greeting = true } })
+    local options = mailer_options { dict = "mails", limit = 2 }
+    assert(server:run(program, options))
+    assert(server:run(program, options))
+    local id, err = server:run(program, options)
+    assert.is_nil(id)
+    assert.equal("full", err.code)
+    assert.equal("SMTPException: the queue is full: 2 messages are in lua_shared_dict 'mails'", err.text)
+    assert.equal("", server:alarms())
+  end)
+
+  it("refuses what has no room, and tells how much it was", function()
+    start(nil, { stall = { greeting = true } })
+    local id, err = server:run([[
+      local mailer = require("smtplib").Mailer(...)
+      return mailer:enqueue { from = "a@x.example", to = "b@x.example", text = ("x"):rep(20000000) }
+    ]], mailer_options())
+    assert.is_nil(id)
+    assert.equal("full", err.code)
+    assert.truthy(err.text:find("no room for 2%d%d%d%d%d%d%d bytes in lua_shared_dict 'mails'"))
+    assert(server:run(program, mailer_options()))
+  end)
+
+  it("sends as many at a time as the Mailer keeps connections", function()
+    start({ workers = 1 }, { delays = { ["."] = 0.3 } })
+    local ids, options = {}, mailer_options()
+    options.pool_size = 3
+    for i = 1, 12 do ids[i] = assert(server:run(program, options)) end
+    assert.same({}, all_arrive(ids, sink))
+    assert.equal(3, sink:stats().connections)
+  end)
+
+  it("tries again until the server is there", function()
+    start()
+    local listener = assert(core.listen("127.0.0.1", 0))
+    local port = listener:port()
+    listener:close()
+    local id = assert(server:run(program, { host = "127.0.0.1", port = port, queue = { dict = "mails", backoff = 0.2 } }))
+    core.sleep(0.3)
+    local late = assert(smtplib.sink.start { port = port })
+    assert.same({}, all_arrive({ id }, late))
+    late:stop()
+    assert.equal("", server:alarms())
+  end)
+
+  it("tells the callback what is refused for good, and counts", function()
+    start(nil, { replies = { RCPT = "550 5.1.1 no such user" } })
+    local given = server:run([[
+      local options, given = ..., {}
+      options.queue = { dict = "mails", on_failure = function(id, err, record)
+        given.id, given.err, given.from = id, tostring(err), record.from
+      end }
+      local mailer = require("smtplib").Mailer(options)
+      local id = mailer:enqueue { from = "a@example.com", to = "b@example.org", text = "x" }
+      while not given.id or mailer:queued() > 0 do ngx.sleep(0.01) end
+      given.is_same = given.id == id
+      given.metrics = mailer.metrics
+      return given
+    ]], mailer_options())
+    assert.is_true(given.is_same)
+    assert.equal("a@example.com", given.from)
+    assert.equal("SMTPRecipientsRefused: b@example.org: 550 5.1.1 no such user (RCPT)", given.err)
+    assert.equal(1, given.metrics.queued)
+    assert.equal(1, given.metrics.dead)
+    assert.equal(0, given.metrics.sent)
+  end)
+
+  it("writes into the error log what is given up, where there is no callback", function()
+    start(nil, { replies = { RCPT = "550 5.1.1 no such user" } })
+    local id = assert(server:run(program, mailer_options()))
+    assert.is_true(nginx.eventually(function()
+      return server:log():find("message " .. id .. " is given up: SMTPRecipientsRefused", 1, true) ~= nil
+    end))
+    assert.equal("", server:alarms())
+  end)
+
+  it("keeps the Mailer's rate", function()
+    start()
+    local options, ids = mailer_options(), {}
+    options.rate = 10
+    local began = core.now()
+    for i = 1, 11 do ids[i] = assert(server:run(program, options)) end
+    assert.same({}, all_arrive(ids, sink))
+    assert.is_true(core.now() - began >= 0.9)
+  end)
+
+  it("works in every request, where each makes a Mailer of its own", function()
+    start()
+    local ids = {}
+    for i = 1, 30 do
+      ids[i] = assert(server:run([[
+        local mailer = require("smtplib").Mailer(...)
+        local id, err = mailer:enqueue { from = "a@example.com", to = "b@example.org", text = "x" }
+        mailer:close()
+        return id, err
+      ]], mailer_options()))
+    end
+    assert.same({}, all_arrive(ids, sink))
+    for _, times in pairs(arrivals(sink)) do assert.equal(1, times) end
+  end)
+
+  it("refuses two Mailers for different servers on one queue", function()
+    start()
+    local ok, why = server:run([[
+      local host, port = ...
+      local smtplib = require "smtplib"
+      smtplib.Mailer { host = host, port = port, queue = { dict = "mails" } }
+      smtplib.Mailer { host = host, port = port + 1, queue = { dict = "mails", name = "other" } }
+      local ok, why = pcall(smtplib.Mailer, { host = host, port = port + 1, queue = { dict = "mails" } })
+      return ok, why
+    ]], sink.host, sink.port)
+    assert.is_false(ok)
+    assert.truthy(why:find("belongs to smtplib.Mailer (" .. sink.host .. ":" .. sink.port .. ")", 1, true))
+  end)
+
+  it("takes messages in phases that have no cosockets", function()
+    start { server = [[
+      location = /log {
+        return 200 "ok";
+        log_by_lua_block {
+          local handler = require "spec.nginx.support.handler"
+          local mailer = require("smtplib").Mailer { host = "127.0.0.1", port = tonumber(ngx.var.arg_port),
+            queue = { dict = "mails" } }
+          handler.keep("log", mailer:enqueue { from = "a@example.com", to = "b@example.org", text = "x" })
+        }
+      }
+    ]] }
+    assert.equal(200, (server:get("/log?port=" .. ("%d"):format(sink.port))))
+    assert.is_true(nginx.eventually(function() return #sink:messages() == 1 end))
+    assert.equal("", server:alarms())
+  end)
+
+  -- Requests, many at a time, while `disturb` is called now and then; the Message-IDs
+  -- of those that were answered.
+  local function under_load(options, rounds, disturb)
+    local ids = {}
+    for round = 1, rounds do
+      local requests = {}
+      for i = 1, 20 do
+        local ok, request = pcall(server.begin, server, program, options)
+        requests[i] = ok and request or nil
+      end
+      disturb(round)
+      for _, request in pairs(requests) do
+        local ok, id = pcall(nginx.result, request)
+        if ok and id then ids[#ids + 1] = id end
+      end
+    end
+    return ids
+  end
+
+  it("loses and doubles nothing when nginx is reloaded under load", function()
+    start({ workers = 2 }, { delays = { ["."] = 0.02 } })
+    local ids = under_load(mailer_options(), 25, function(round)
+      if round % 2 == 0 then nginx.signal(server:master(), "HUP") end
+    end)
+    assert.is_true(#ids >= 300)
+    assert.same({}, all_arrive(ids, sink))
+    for id, times in pairs(arrivals(sink)) do assert.same({ id, 1 }, { id, times }) end
+    assert.equal("", server:alarms())
+  end)
+
+  it("loses nothing when workers are killed under load", function()
+    start({ workers = 2 }, { delays = { ["."] = 0.02 } })
+    local ids = under_load(mailer_options { dict = "mails", lease = 2 }, 25, function(round)
+      if round % 5 == 0 then nginx.signal(server:workers()[1], "KILL") end
+    end)
+    assert.is_true(#ids >= 300)
+    assert.same({}, all_arrive(ids, sink))
+    assert.equal("", server:alarms("exited on signal 9"))
+  end)
+
+  it("goes on by itself after the only worker was killed, where the Mailer is made with the worker", function()
+    sink = assert(smtplib.sink.start { stall = { greeting = true } })
+    server = nginx.start { http = ([[
+      lua_shared_dict mails 10m;
+      init_worker_by_lua_block {
+        package.loaded["spec.mailer"] = require("smtplib").Mailer { host = "127.0.0.1", port = %d,
+          timeout = 5, queue = { dict = "mails", lease = 1 } }
+      }
+    ]]):format(sink.port) }
+    local id = assert(server:run(program))
+    nginx.signal(server:workers()[1], "KILL")
+    assert(sink:script { stall = {} })
+    assert.same({}, all_arrive({ id }, sink))
+  end)
+
+  it("finishes what it is sending when it is reloaded, and nobody sends it again", function()
+    start({ workers = 1 }, { delays = { ["."] = 2 } })
+    local id = assert(server:run(program, mailer_options { dict = "mails", lease = 0.5 }))
+    nginx.eventually(function() return sink:stats().connections == 1 end)
+    nginx.signal(server:master(), "HUP")
+    nginx.eventually(function() return #server:workers() == 2 end, 1)
+    assert(server:run(program, mailer_options { dict = "mails", lease = 0.5 }))
+    assert.is_true(nginx.eventually(function() return #sink:messages() >= 2 end))
+    core.sleep(1)
+    assert.equal(1, arrivals(sink)[id])
+    assert.equal(2, #sink:messages())
+  end)
+end)
+
+describe("Mailer:enqueue in nginx over Redis", function()
+  local lacking = nginx.missing()
+  if lacking then return pending(lacking) end
+
+  local server, sink, redis
+
+  setup(function() redis = redis_server.start() end)
+  teardown(function() redis:stop() end)
+  after_each(function()
+    if server then server:stop() end
+    if sink then sink:stop() end
+    redis:ask("FLUSHALL")
+  end)
+
+  local function options()
+    return { host = sink.host, port = sink.port, queue = { redis = { port = redis.port }, lease = 1 } }
+  end
+
+  it("sends, and leaves nothing behind", function()
+    sink = assert(smtplib.sink.start())
+    server = nginx.start { workers = 2 }
+    local ids = {}
+    for i = 1, 20 do ids[i] = assert(server:run(program, options())) end
+    assert.same({}, all_arrive(ids, sink))
+    assert.is_true(nginx.eventually(function() return redis:ask("XLEN", "smtplib") == "0" end))
+    for _, times in pairs(arrivals(sink)) do assert.equal(1, times) end
+    assert.equal("", server:alarms())
+  end)
+
+  it("loses nothing when workers are killed", function()
+    sink = assert(smtplib.sink.start { delays = { ["."] = 0.05 } })
+    server = nginx.start { workers = 2 }
+    local ids = {}
+    for round = 1, 30 do
+      local ok, id = pcall(server.run, server, program, options())
+      if ok and id then ids[#ids + 1] = id end
+      if round % 10 == 0 then nginx.signal(server:workers()[1], "KILL") end
+    end
+    assert.is_true(#ids >= 20)
+    assert.same({}, all_arrive(ids, sink))
+    assert.equal("", server:alarms("exited on signal 9"))
+  end)
+
+  it("tells what is wrong when Redis is not there", function()
+    sink = assert(smtplib.sink.start())
+    server = nginx.start {}
+    local id, err = server:run(program, { host = sink.host, port = sink.port, queue = { redis = { port = 1 } } })
+    assert.is_nil(id)
+    assert.equal("SMTPSocketError", err.name)
+    assert.equal("SMTPSocketError: Redis at 127.0.0.1:1: connection refused", err.text)
+    assert.equal("none", err.delivery)
+    assert.equal("", server:alarms())
+  end)
+
+  it("tells where nginx does not let it ask Redis", function()
+    sink = assert(smtplib.sink.start())
+    server = nginx.start { server = ([[
+      location = /log {
+        return 200 "ok";
+        log_by_lua_block {
+          local handler = require "spec.nginx.support.handler"
+          local mailer = require("smtplib").Mailer { host = "127.0.0.1", queue = { redis = { port = %d } } }
+          handler.keep("log", mailer:enqueue { from = "a@example.com", to = "b@example.org", text = "x" })
+        }
+      }
+    ]]):format(redis.port) }
+    assert.equal(200, (server:get("/log")))
+    local kept = server:run [[return require("spec.nginx.support.handler").kept.log]]
+    assert.is_nil(kept[1])
+    assert.equal("phase", kept[2].code)
+    assert.equal("", server:alarms())
+  end)
+end)
