@@ -1,7 +1,6 @@
 -- What lua-resty-mail's programs call, and what they get (its README): options,
 -- results, messages; and the rules that are stricter here.
 local mail = require "smtplib.compat.resty_mail"
-local nginx = require "spec.nginx.support.nginx"
 local smtplib = require "smtplib"
 
 local function example(changes)
@@ -251,34 +250,5 @@ describe("compat.resty_mail", function()
       assert.is_false(ok)
       assert.truthy(err:find("^SMTP response was not successful: 535 "), err)
     end)
-  end)
-end)
-
-describe("compat.resty_mail inside nginx", function()
-  local missing = nginx.missing()
-  if missing then
-    print(missing)
-    return
-  end
-  local server, sink
-
-  setup(function() server = nginx.start() end)
-  teardown(function() server:stop() end)
-  after_each(function() sink:stop() end)
-
-  it("does what the example of its README does, one connection for many requests", function()
-    sink = assert(smtplib.sink.start())
-    for _ = 1, 3 do
-      assert.is_true((server:run([[
-        local host, port, data = ...
-        local mail = require "smtplib.compat.resty_mail"
-        local mailer, err = mail.new({ host = host, port = port })
-        if err then return nil, err end
-        return mailer:send(data)
-      ]], sink.host, sink.port, example())))
-    end
-    assert.equal(3, #sink:messages())
-    assert.equal(1, sink:stats().connections)
-    assert.equal("", server:alarms())
   end)
 end)

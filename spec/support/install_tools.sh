@@ -88,6 +88,7 @@ need_for_test() {
   need "dkimpy" "python3-dkim python3-nacl" /usr/bin/python3 -c "import dkim, nacl"
   need "OpenDKIM" "opendkim" has_in_sbin opendkim
   need "opendkim-testmsg" "opendkim-tools" has opendkim-testmsg
+  need "LuaSocket" "lua-socket" lua_module socket.smtp
   need "valgrind" "valgrind" has valgrind
   need "strace" "strace" has strace
   need "nginx" "nginx" has_in_sbin nginx
