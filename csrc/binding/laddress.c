@@ -88,19 +88,32 @@ static bool to_ascii(path *p) {
   return converted;
 }
 
+/* A domain that has no A-labels goes to no server, not even to one that takes
+ * UTF-8: that one would map it to some other domain. */
+static bool is_without_domain(const path *p, const path *ascii) {
+  size_t at = smtp_address_domain(p->text, p->len);
+
+  return !ascii->len && smtp_domain_can_convert() &&
+         smtp_text_has_8bit(p->text + at, p->len - at);
+}
+
 /* parse_path(s) -> addr_spec, kind [, addr_spec with A-labels] */
 static int parse_path(lua_State *L) {
   size_t len;
   const char *s = luaL_checklstring(L, 1, &len);
-  path p;
+  path p, ascii;
   smtp_error e = parse(&p, s, len);
 
   if (e != SMTP_OK)
     return push_fault(L, e, s, len, smtp_address_path_fault(s, len));
+  ascii = p;
+  if (p.kind == SMTP_ADDRESS_ASCII || !to_ascii(&ascii)) ascii.len = 0;
+  if (is_without_domain(&p, &ascii))
+    return push_fault(L, SMTP_ERR_ADDRESS, s, len, "bad domain");
   lua_pushlstring(L, p.text, p.len);
   lua_pushstring(L, kind_names[p.kind]);
-  if (p.kind != SMTP_ADDRESS_IDNA || !to_ascii(&p)) return 2;
-  lua_pushlstring(L, p.text, p.len);
+  if (p.kind != SMTP_ADDRESS_IDNA || !ascii.len) return 2;
+  lua_pushlstring(L, ascii.text, ascii.len);
   return 3;
 }
 
