@@ -99,6 +99,28 @@ describe("Mailer:send", function()
     assert.equal(250, result.reply[1])
   end)
 
+  it("sends to nobody where somebody is refused, if asked to: once, by a new connection and by one that was kept", function()
+    for _, pipelining in ipairs { true, false } do
+      for _, kept in ipairs { true, false } do
+        local mailer, farm = farms.simple(
+          { extensions = { PIPELINING = pipelining, CHUNKING = false }, replies = { ["RCPT nobody@example.org"] = "450 4.1.1 not now" } },
+          { retries = 0 })
+        if kept then assert(mailer:send(farms.message(1))) end
+        local before, attempts = #farm.messages, kept and 1 or 0
+        local given = { from = "a@example.com", to = { "b@example.org", "nobody@example.org" }, text = "t" }
+        local result, err = mailer:send(given, { all_or_none = true })
+        assert.is_nil(result)
+        assert.is_true(err:is(smtplib.SMTPRecipientsRefused))
+        assert.equal("none", err.delivery)
+        assert.same({ ["nobody@example.org"] = { 450, "not now", "4.1.1" } }, err.recipients)
+        assert.equal(before, #farm.messages)
+        assert.equal(attempts + 1, farm:count("MAIL"))
+        assert(mailer:send(given))
+        assert.equal(before + 1, #farm.messages)
+      end
+    end
+  end)
+
   it("tells whom LMTP's server refused after the message", function()
     local farm = farms.new { ["mx:2003"] = { lmtp = true, replies = { [". nobody@example.org"] = "552 5.2.2 full" } } }
     local mailer = farm:mailer { lmtp = true }
