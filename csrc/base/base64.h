@@ -58,6 +58,8 @@ typedef struct smtp_base64_decoder {
   bool strict;
   bool ended;     /* the padding has been seen */
   bool malformed; /* sticky */
+  bool foreign;   /* sticky: there was what is neither of the alphabet nor "=",
+                     CR or LF */
   unsigned held;  /* characters of the group that is not whole yet, 0-3 */
   unsigned pads;
   uint32_t bits;

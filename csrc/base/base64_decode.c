@@ -71,6 +71,7 @@ static char *take(smtp_base64_decoder *d, char *out, unsigned char c) {
   if (c == '=') return take_padding(d, out);
   if (v == NONE || d->ended || d->pads) {
     d->malformed = d->malformed || d->strict;
+    d->foreign = d->foreign || (v == NONE && c != '\r' && c != '\n');
     if (v == NONE || d->ended) return out;
   }
   d->pads = 0;

@@ -11,26 +11,15 @@ static void note(smtp_message *m, smtp_defect d) {
   m->defects |= 1u << d;
 }
 
-/* RFC 2045 section 6.8 has line breaks skipped; anything else is an accident.
- */
-static bool has_foreign(const char *s, size_t len) {
-  size_t i;
-
-  for (i = 0; i < len; i++) {
-    char c = s[i];
-
-    if (!smtp_text_is((unsigned char)c, SMTP_TEXT_ALNUM) && c != '+' &&
-        c != '/' && c != '=' && c != '\r' && c != '\n')
-      return true;
-  }
-  return false;
-}
-
+/* RFC 2045 section 6.8 has line breaks skipped; what else is foreign to base64
+ * is an accident. */
 static void decode_base64(smtp_message *m, smtp_buf *out) {
-  const smtp_block *b = m->content;
+  smtp_base64_decoder d;
 
-  if (has_foreign(b->bytes, b->len)) note(m, SMTP_DEFECT_BASE64);
-  if (smtp_base64_decode_lenient(out, b->bytes, b->len) == SMTP_ERR_ENCODING)
+  smtp_base64_decoder_init(&d, false);
+  smtp_base64_decoder_update(&d, out, m->content->bytes, m->content->len);
+  if (d.foreign) note(m, SMTP_DEFECT_BASE64);
+  if (smtp_base64_decoder_final(&d, out) == SMTP_ERR_ENCODING)
     note(m, SMTP_DEFECT_BASE64_PADDING);
 }
 
