@@ -337,6 +337,11 @@ static smtp_error write_params(smtp_fold *f, const char *s, size_t len,
       *why = "a parameter's quotation marks do not match";
       return SMTP_ERR_HEADER;
     }
+    if (p.value && memchr(p.name, '*', p.name_len) &&
+        !is_printable(p.value, p.value_len)) {
+      *why = "the value of a parameter with '*' is not printable ASCII";
+      return SMTP_ERR_HEADER;
+    }
     write_param(f, &p);
   }
   return SMTP_OK;

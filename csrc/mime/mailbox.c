@@ -17,6 +17,7 @@ typedef struct cursor {
   const char *s;
   size_t len, i;
   bool gap; /* white space was seen, or belongs here */
+  bool bare; /* behind an address that has no angle brackets */
   const char **why;
 } cursor;
 
@@ -191,8 +192,11 @@ static smtp_error write_words(cursor *c) {
       encode = true;
     i = end = w.end;
   }
+  if (end > c->i && encode && (w.is_address || c->bare))
+    return refuse(c, SMTP_ERR_HEADER, "a name beside an address without '<'");
   if (end > c->i) return write_phrase(c, end, encode);
   c->i = w.end;
+  c->bare = true;
   return put_address(c, w.start, w.end);
 }
 
@@ -262,13 +266,14 @@ static smtp_error write_token(cursor *c) {
   if (!ends_word(ch)) return write_words(c);
   smtp_fold_add(c->f, &ch, 1);
   c->i++;
+  c->bare = false;
   c->gap = ch == ',';
   return SMTP_OK;
 }
 
 smtp_error smtp_mailbox_write(smtp_fold *f, const char *s, size_t len,
                               const char **why) {
-  cursor c = {f, s, len, 0, true, why};
+  cursor c = {f, s, len, 0, true, false, why};
   smtp_error e = SMTP_OK;
 
   f->max_line--; /* a comma may follow whatever is put */

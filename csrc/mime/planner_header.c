@@ -170,15 +170,17 @@ static bool is_transfer(const smtp_field *f) {
 
 static smtp_error write_own_fields(smtp_planner *p, const smtp_place *at) {
   const smtp_message *m = at->m;
+  const smtp_field *type = smtp_message_field(m, "Content-Type");
+  bool is_fixed = smtp_choice_fixed(m, p->only_7bit);
   smtp_error e = SMTP_OK;
   size_t i;
 
   for (i = 0; i < m->field_count && !e; i++) {
     const smtp_field *f = &m->fields[i];
 
-    if (is_transfer(f) && !smtp_choice_fixed(m, p->only_7bit)) continue;
+    if (is_transfer(f) && !is_fixed) continue;
     if (!at->around && is_dropped(p, f)) continue;
-    if (f == smtp_message_field(m, "Content-Type"))
+    if (f == type)
       e = write_type(p, m, f);
     else
       e = write_field(p, f);
