@@ -16,7 +16,7 @@ typedef struct cursor {
   smtp_fold *f;
   const char *s;
   size_t len, i;
-  bool gap; /* white space was seen, or belongs here */
+  bool gap;  /* white space was seen, or belongs here */
   bool bare; /* behind an address that has no angle brackets */
   const char **why;
 } cursor;

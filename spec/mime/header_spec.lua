@@ -145,6 +145,23 @@ describe("addresses in a header", function()
   end
 end)
 
+describe("a name that has to be encoded", function()
+  for _, value in ipairs {
+    "J\195\188rgen j@example.org", "j@example.org J\195\188rgen", "=?x?= @example.org", "a@ \195\188b",
+  } do
+    it(("is refused beside an address without brackets: %s"):format(value), function()
+      local m, err = Message { to = value }
+      if m then m, err = m:as_string() end
+      assert.is_nil(m)
+      assert.matches("^header 'To': a name beside an address without '<'", err.message)
+    end)
+  end
+
+  it("is taken where a comma is between them", function()
+    assert.equal("To: j@example.org, =?utf-8?q?J=C3=BCrgen?= <a@b>", written("To", "j@example.org, J\195\188rgen <a@b>"))
+  end)
+end)
+
 describe("message ids and dates", function()
   it("are folded between them and never encoded", function()
     local ids = {}
@@ -239,6 +256,14 @@ describe("parameters", function()
     local only = text:gsub("filename%*%d%*=[^;\n]*;?", "")
     assert.equal(name, email.message_from_string(only):get_filename())
     assert.matches('size="3"', text)
+  end)
+
+  it("with a '*' in their name are printable ASCII, or refused", function()
+    for _, value in ipairs { "a/b; n*=\195\164", "a/b; n*0*=x; n*1=\"\195\164\"", "a/b; n*0=\1" } do
+      assert.has_error(function() Message()["Content-Type"] = value end,
+        "header 'Content-Type': the value of a parameter with '*' is not printable ASCII")
+    end
+    assert.equal("Content-Type: a/b; n*=utf-8''%C3%A4", written("Content-Type", "a/b; n*=utf-8''%C3%A4"))
   end)
 
   it("keep the spelling that they were given", function()
