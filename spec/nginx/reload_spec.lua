@@ -14,6 +14,8 @@ local send = [[
 describe("nginx under load", function()
   local missing = nginx.missing()
   if missing then return pending(missing) end
+  -- Once is enough: nginx's Lua is LuaJIT, whichever Lua runs the specs.
+  if not rawget(_G, "jit") then return end
 
   local server, mail
   before_each(function() mail = assert(sink.start()) end)
@@ -138,10 +140,11 @@ describe("nginx under load", function()
       ]], function() return mail.host, mail.port end },
     }
     for _, case in ipairs(cases) do
-      server = nginx.start()
+      -- What LuaJIT compiles would grow for a long while, with anything that runs.
+      server = nginx.start { http = "init_by_lua_block { jit.off() }" }
       local before = memory_after(600, case[2], case[3]())
       local after = memory_after(count, case[2], case[3]())
-      assert.is_true(after - before < 1024, ("%s: from %d to %d KiB in %d messages"):format(case[1], before, after, count))
+      assert.is_true(after - before < 256, ("%s: from %d to %d KiB in %d messages"):format(case[1], before, after, count))
       if os.getenv("NGINX_MAILS") then print(case[1], before, after) end
       assert.equal("", server:alarms())
       server:stop()

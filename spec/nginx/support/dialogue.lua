@@ -67,7 +67,8 @@ end
 local function next_event(transport, engine, is_idle_expected)
   while true do
     local result = { engine:next() }
-    local what, ok, name = result[1], true, nil
+    local what = result[1]
+    local ok, name
     if what == "send" then
       ok, name = flush(transport, engine)
     elseif what == "receive" or (what == "idle" or what == "content") and not is_idle_expected then

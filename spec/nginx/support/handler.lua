@@ -26,11 +26,14 @@ local function plain(value)
   return value
 end
 
+---The values as plain data, with how many there are.
 local function pack(...)
   local list = { n = select("#", ...) }
   for i = 1, list.n do list[i] = plain((select(i, ...))) end
   return list
 end
+
+handler.pack = pack
 
 local function body_of_request()
   ngx.req.read_body()
