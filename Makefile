@@ -58,7 +58,13 @@ ifeq ($(WITH_ICONV),yes)
 ICONV_CFLAGS := -DSMTP_HAVE_ICONV
 LIBS_EXTRA := $(ICONV_LIBS)
 endif
-LIBS = $(if $(OPENSSL_LIBDIR),-L$(OPENSSL_LIBDIR)) -lssl -lcrypto $(IDN2_LIBS) $(LIBS_EXTRA) -pthread
+# OPENSSL_STATIC=yes: a copy of our own, of which nobody sees a symbol, for hosts
+# that have another OpenSSL built in (an nginx that was linked statically with one).
+OPENSSL_STATIC ?=
+OPENSSL_LIBS = $(if $(OPENSSL_STATIC),-Wl$(comma)--exclude-libs$(comma)ALL -Wl$(comma)-Bstatic -lssl -lcrypto \
+  -Wl$(comma)-Bdynamic -ldl,-lssl -lcrypto)
+comma := ,
+LIBS = $(if $(OPENSSL_LIBDIR),-L$(OPENSSL_LIBDIR)) $(OPENSSL_LIBS) $(IDN2_LIBS) $(LIBS_EXTRA) -pthread
 
 # --- sources -----------------------------------------------------------------
 ROOMS := base crypto engine intl mime os

@@ -78,6 +78,11 @@ http {
   access_log off;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  {http_block}
+}
+]]
+
+local http_block = [[
   client_max_body_size 100m;
   client_body_buffer_size 1m;
   lua_package_path "{top}/lua/?.lua;{top}/?.lua;;";
@@ -90,8 +95,11 @@ http {
     location = /run { content_by_lua_block { require("spec.nginx.support.handler").run() } }
     {server}
   }
-}
 ]]
+
+local function fill_in(text, values)
+  return (text:gsub("{(%l[%l_]*)}", values))
+end
 
 local function write_file(path, text)
   local file = assert(io.open(path, "wb"))
@@ -115,13 +123,13 @@ local function own_pid()
 end
 
 ---Start it. All options are optional.
----@param options? table workers; main, http, server: further lines of nginx.conf, with {folder} for its folder; level of the error log
+---@param options? table workers; build: folder of the C module; main, http, server: further lines of nginx.conf, http_block: all of that block instead, with {folder} for its folder; level of the error log
 ---@return table server
 function nginx.start(options)
   options = options or {}
   local folder = must("mktemp -d ${TMPDIR:-/tmp}/smtplib-nginx.XXXXXX"):match("%S+")
   local top = must("pwd"):match("[^\n]+")
-  local build = build_folder()
+  local build = options.build or build_folder()
   local values = {
     modules = modules(), workers = options.workers or 1, level = options.level or "notice",
     main = options.main or "", http = options.http or "", server = options.server or "",
@@ -129,8 +137,9 @@ function nginx.start(options)
     folder = folder, top = top, build = build:sub(1, 1) == "/" and build or top .. "/" .. build,
   }
   write_file(folder .. "/.smtplib-nginx", "")
-  local text = template:gsub("{(%a+)}", values):gsub("{folder}", folder)
-  write_file(folder .. "/nginx.conf", text)
+  values.http, values.server = fill_in(values.http, values), fill_in(values.server, values)
+  values.http_block = fill_in(options.http_block or http_block, values)
+  write_file(folder .. "/nginx.conf", fill_in(template, values))
   local self = setmetatable({ folder = folder, socket = folder .. "/http.sock" }, Server)
   must(("OWNER=%s %s start %s"):format(own_pid(), control, quote(folder)))
   return self
