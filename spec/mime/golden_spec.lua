@@ -59,6 +59,44 @@ local cases = {
       text = ("x"):rep(1500) .. "\n" .. ("\195\169 "):rep(60) .. "\n",
       attachments = { { content = "x", filename = ("\230\151\165"):rep(50) .. ".txt" } } }
   end,
+  ["text-and-html"] = function() return message { subject = "Two forms", text = "text", html = "<p>html</p>" } end,
+  ["invitation"] = function()
+    return message {
+      subject = "Invitation", text = "Please come.\n", html = "<p>Please come.</p>\n",
+      calendar = { method = "request", filename = "party.ics",
+        content = "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nSUMMARY:Gr\195\188\195\159e\r\nEND:VCALENDAR\r\n" },
+    }
+  end,
+  ["newsletter"] = function()
+    return message {
+      subject = "News", text = "news\n", amp = "<html amp4email>news</html>\n", html = "<p>news</p>\n",
+      inline = { { content = "GIF89a", filename = "i.gif", cid = "i@example.com" } },
+      list = { id = { id = "news.example.com", name = "News" }, unsubscribe = { "https://example.com/u?1", "mailto:u@example.com" },
+        post = true, help = "https://example.com/help", owner = "owner@example.com" },
+    }
+  end,
+  ["reply-flowed"] = function()
+    return message {
+      subject = "Re: Test", in_reply_to = "1@example.org", references = { "0@example.org", "1@example.org" }, flowed = true,
+      text = "> what they wrote, which is quoted here and is long enough to be broken into two lines at least\n\n" ..
+        "What I answer is a paragraph, and it is long enough to be broken as well, with Umlaute: \195\164\195\182\195\188.\n" ..
+        "From here on it is stuffed.\n-- \nMe\n",
+    }
+  end,
+  ["forwarded"] = function()
+    local inner = message { subject = "Inner \195\164", text = "within\n", attachments = { { content = "x", filename = "x.bin" } } }
+    return message { subject = "Fwd: Inner", text = "see below\n", attachments = { inner, { content = inner, filename = "inner.eml" } } }
+  end,
+  ["classes"] = function()
+    local mime = require "smtplib.email.mime"
+    local m = mime.MIMEMultipart("mixed")
+    m["Subject"] = "classes"
+    m:attach(mime.MIMEText("text \195\164\n", "plain", "utf-8"))
+    m:attach(mime.MIMEApplication("\0\1\2"))
+    m:attach(mime.MIMEImage("\137PNG\r\n\26\n"))
+    m:attach(mime.MIMEMessage((message { subject = "Inner", text = "within\n" })))
+    return m
+  end,
   ["classic"] = function()
     local m, first, second = Message(), Message(), Message()
     m["Subject"] = "classic"

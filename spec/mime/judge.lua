@@ -89,6 +89,21 @@ function judge.read(messages)
   return list
 end
 
+--- Random messages that Python composes, of the seeds from `seed` on.
+---@return string[]
+function judge.composed(seed, count)
+  local folder, list = os.tmpname(), {}
+  os.remove(folder)
+  assert(os.execute(("mkdir %s && /usr/bin/python3 spec/mime/compose.py %d %d %s"):format(folder, seed, count, folder)))
+  for i = 1, count do
+    local file = assert(io.open(("%s/%d.eml"):format(folder, i - 1), "rb"))
+    list[i] = file:read "*a"
+    file:close()
+  end
+  os.execute("rm -r " .. folder)
+  return list
+end
+
 --- The decoded value of a field in what was read.
 function judge.header(part, name)
   for _, field in ipairs(part.headers) do
