@@ -10,6 +10,7 @@ files["spec/**/*_spec.lua"] = { std = "min+busted" }
 files["spec/helper.lua"] = { std = "min+busted" }
 -- Runs inside nginx, whose Lua is LuaJIT.
 files["spec/nginx/support/handler.lua"] = { std = "luajit", read_globals = { "ngx" } }
+files["spec/examples/contact-form"] = { std = "luajit", globals = { "ngx" }, max_line_length = 140 }
 files[".busted"] = {}
 files["rockspec/*.rockspec"] = { std = "rockspec" }
 files["lua/smtplib/transport/ngx.lua"] = { read_globals = { "ngx" } }

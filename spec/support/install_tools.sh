@@ -93,6 +93,7 @@ need_for_test() {
   need "strace" "strace" has strace
   need "nginx" "nginx" has_in_sbin nginx
   need "nginx's Lua module" "libnginx-mod-http-lua" nginx_module
+  need "Chromium" "chromium" has chromium
   need "Redis" "redis-server redis-tools" has_in_sbin redis-server
   need "lua-resty-redis" "lua-nginx-redis" resty_redis
 }

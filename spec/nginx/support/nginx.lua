@@ -123,7 +123,7 @@ local function own_pid()
 end
 
 ---Start it. All options are optional.
----@param options? table workers; build: folder of the C module; main, http, server: further lines of nginx.conf, http_block: all of that block instead, with {folder} for its folder; level of the error log
+---@param options? table template: a configuration of the spec's own; workers; build: folder of the C module; main, http, server: further lines of nginx.conf, http_block: all of that block instead, with {folder} for its folder; level of the error log
 ---@return table server
 function nginx.start(options)
   options = options or {}
@@ -139,7 +139,7 @@ function nginx.start(options)
   write_file(folder .. "/.smtplib-nginx", "")
   values.http, values.server = fill_in(values.http, values), fill_in(values.server, values)
   values.http_block = fill_in(options.http_block or http_block, values)
-  write_file(folder .. "/nginx.conf", fill_in(template, values))
+  write_file(folder .. "/nginx.conf", fill_in(options.template or template, values))
   local self = setmetatable({ folder = folder, socket = folder .. "/http.sock" }, Server)
   must(("OWNER=%s %s start %s"):format(own_pid(), control, quote(folder)))
   return self
