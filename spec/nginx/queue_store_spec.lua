@@ -90,6 +90,21 @@ describe("The queue in a lua_shared_dict", function()
     assert.same({ #put, 0 }, sizes)
   end)
 
+  it("counts a message once that two acknowledge at the same time", function()
+    assert.same({ 1, 0 }, { server:run [[
+      local store = require("smtplib.queue.dict").new { dict = "mails", limit = 5, name = "twice" }
+      store:put("1", {})
+      local lease = store:take(0.01)
+      ngx.shared.mails:incr("smtplib:twice:a:1", 2 ^ 40) -- the other one has got so far
+      store:acknowledge(lease)
+      local before = store:size()
+      ngx.sleep(0.02)
+      store.sweep_at = 0
+      assert(not store:take(60))
+      return before, store:size()
+    ]] })
+  end)
+
   -- Each case is what a worker has left behind that was killed between two steps.
   for _, case in ipairs {
     { "while it put a message, before anybody could see it", [[

@@ -105,6 +105,9 @@ local function runner_of(mailer)
   elseif tostring(runner.mailer) ~= tostring(mailer) then
     misuse.raise(("the queue in %s belongs to %s: give each Mailer one of its own, by the option queue.name"):format(
       mailer.queue.store:describe(), tostring(runner.mailer)))
+  else
+    local store = runner.queue.store -- it knows what to look at next
+    store.limit, mailer.queue.store = mailer.queue.policy.limit, store
   end
   runner.mailer, runner.queue = mailer, mailer.queue
   return runner
@@ -155,7 +158,9 @@ end
 ---@return true|nil ok, smtplib.Error? err
 function background.drain(mailer)
   local self = mailer.queue
-  if not self or self.policy.dict or self.policy.redis then return true end
+  if not self then return true end
+  if self.store.close then self.store:close() end
+  if self.policy.dict or self.policy.redis then return true end
   if self.store:size() > 0 then mailer:deliver() end
   local remaining = self.store:size()
   if remaining == 0 then return true end

@@ -211,6 +211,12 @@ function Redis:size()
   return n, err
 end
 
+---Close the connections that are not in use. The store can be used again.
+function Redis:close()
+  for _, kept in ipairs(self.idle) do kept.client:close() end
+  self.idle = {}
+end
+
 function Redis:describe()
   return ("the stream '%s' of Redis at %s"):format(self.keys[1], self.where)
 end
