@@ -26,9 +26,9 @@ end
 
 local send_options = { from = true, to = true, mail_options = true, rcpt_options = true, all_or_none = true }
 
-local function check_options(opts)
+local function check_options(opts, func)
   if opts == nil then return {} end
-  misuse.check(opts, "table", "options", "send")
+  misuse.check(opts, "table", "options", func)
   for name in pairs(opts) do
     if not send_options[name] then misuse.raise(("unknown option '%s'"):format(tostring(name))) end
   end
@@ -36,14 +36,14 @@ local function check_options(opts)
 end
 
 -- A Message, or a table of what makes one, or an entry as of send_messages.
-local function job_of(message, opts)
+local function job_of(message, opts, func)
   local job, err
   if email.is_message(message) then
-    job, err = jobs.of_message("send", message, opts.from, opts.to, opts.mail_options, opts.rcpt_options)
+    job, err = jobs.of_message(func, message, opts.from, opts.to, opts.mail_options, opts.rcpt_options)
     return job, err
   end
   if type(message) ~= "table" then
-    misuse.argument("message", "send", "Message or table expected, got "
+    misuse.argument("message", func, "Message or table expected, got "
       .. (message == nil and "no value" or type(message)))
   end
   if message.message ~= nil then
@@ -52,18 +52,19 @@ local function job_of(message, opts)
     for name, value in pairs(opts) do
       if name ~= "all_or_none" then entry[name] = value end
     end
-    job, err = jobs.of_entry("send", entry)
+    job, err = jobs.of_entry(func, entry)
     return job, err
   end
   message, err = email.Message(message)
   if not message then return nil, err end
-  return job_of(message, opts)
+  return job_of(message, opts, func)
 end
 
 -- The job, with the fields that its message lacks: they stay the same in every
 -- attempt.
-local function prepare(self, message, opts)
-  local job, err = job_of(message, check_options(opts))
+local function prepare(self, message, opts, func)
+  check_self(self, func)
+  local job, err = job_of(message, check_options(opts, func), func)
   if not job then return nil, err end
   if #job.recipients == 0 then
     err = errors.SMTPRecipientsRefused({})
@@ -96,9 +97,8 @@ end
 ---@return table? result # message_id, refused, reply = {code, message, enhanced_code}
 ---@return smtplib.Error? err
 function Mailer:send(message, opts)
-  check_self(self, "send")
+  local job, err = prepare(self, message, opts, "send")
   local metrics = self.metrics
-  local job, err = prepare(self, message, opts)
   local outcome
   if job then outcome, err = attempt.send(self, job) end
   if not outcome then
@@ -178,7 +178,7 @@ local function new(_, ...)
   return mailer
 end
 
-background.extend(Mailer, prepare, message_id)
+background.extend(Mailer, check_self, prepare, message_id)
 
 return {
   Mailer = setmetatable(Mailer, { __call = new, __name = "smtplib.class",

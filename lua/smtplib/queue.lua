@@ -195,7 +195,7 @@ function queue.put(self, mailer, job, id)
   if not id then return nil, text end
   local record = records.encode {
     id = id, from = job.from, to = recipients_of(job), message = text, at = core.wall(),
-    mail_options = mail_options_of(job, has_utf8), rcpt_options = job.rcpt_options,
+    mail_options = mail_options_of(job, has_utf8), rcpt_options = job.rcpt_options, all_or_none = job.all_or_none,
   }
   local ok, why = self.store:put(record, {})
   if not ok then
@@ -213,6 +213,7 @@ end
 function queue.job_of(record)
   local job, err = jobs.new("enqueue", record.from, record.to, record.message, record.mail_options,
     record.rcpt_options)
+  if job then job.all_or_none = record.all_or_none end
   return job, err
 end
 

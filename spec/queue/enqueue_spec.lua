@@ -210,6 +210,18 @@ describe("Mailer:enqueue", function()
     assert.same({ ["never@x.example"] = { 550, "no", "5.1.1" } }, failures[1].err.recipients)
   end)
 
+  it("sends to all or to none when asked to", function()
+    start { replies = { ["RCPT never@x.example"] = "550 5.1.1 no", ["RCPT later@x.example"] = in_turn("451 4.2.0 busy", nil) } }
+    local m = mailer { backoff = 0 }
+    assert(m:enqueue(hello { to = { "now@x.example", "never@x.example" } }, { all_or_none = true }))
+    assert(m:enqueue(hello { to = { "now@x.example", "later@x.example" } }, { all_or_none = true }))
+    assert.same({ sent = 1, deferred = 1, dead = 1 }, m:run())
+    local got = sink:messages()
+    assert.equal(1, #got)
+    assert.equal(2, #got[1].to)
+    assert.equal(1, #failures)
+  end)
+
   it("goes on when the callback raises", function()
     start { replies = { MAIL = "550 no" } }
     local m = smtplib.Mailer { host = sink.host, port = sink.port, queue = { on_failure = function() error("oh") end } }
@@ -258,6 +270,24 @@ describe("Mailer:enqueue", function()
       local ok, why = pcall(smtplib.Mailer, options)
       assert.is_false(ok)
       assert.equal(case[2], (why:gsub("^.-:%d+: ", "")))
+    end
+  end)
+
+  it("blames the caller's line for what is misuse", function()
+    local m = smtplib.Mailer { host = "localhost" }
+    for _, case in ipairs {
+      { function() m:enqueue(7) end, "bad argument 'message' to 'enqueue' (Message or table expected, got number)" },
+      { function() m:enqueue(hello(), 7) end, "bad argument 'options' to 'enqueue' (table expected, got number)" },
+      { function() m:enqueue(hello(), { too = "x" }) end, "unknown option 'too'" },
+      { function() m.enqueue(hello()) end, "a method was called without its object: write mailer:enqueue(), with a colon" },
+      { function() m.deliver() end, "a method was called without its object: write mailer:deliver(), with a colon" },
+      { function() m:run { secs = 1 } end, "unknown option 'secs'" },
+      { function() m:deliver { limit = "x" } end, "bad argument 'limit' to 'deliver' (number expected, got string)" },
+    } do
+      local ok, why = pcall(case[1])
+      assert.is_false(ok)
+      assert.equal(case[2], (why:gsub("^.-:%d+: ", "")))
+      assert.truthy(why:find("enqueue_spec.lua:", 1, true))
     end
   end)
 

@@ -258,10 +258,16 @@ end
 
 ---Add what has to do with queues to the class.
 ---@param class table
----@param prepare function(mailer, message, opts) the job of a message
+---@param check_self function(mailer, func) raises for what is no Mailer
+---@param prepare function(mailer, message, opts, func) the job of a message
 ---@param message_id function(job) the Message-ID that it has or is given
-function background.extend(class, prepare, message_id)
-  for name, method in pairs(methods) do class[name] = method end
+function background.extend(class, check_self, prepare, message_id)
+  for name, method in pairs(methods) do
+    class[name] = function(self, opts)
+      check_self(self, name)
+      return method(self, opts)
+    end
+  end
 
   ---Put a message into the queue. It is composed now, and sent later.
   ---@param message userdata|table as of send
@@ -269,8 +275,8 @@ function background.extend(class, prepare, message_id)
   ---@return string? id # its Message-ID
   ---@return smtplib.Error? err
   function class:enqueue(message, opts)
+    local job, err = prepare(self, message, opts, "enqueue")
     local self_queue = queue_of(self, "enqueue")
-    local job, err = prepare(self, message, opts)
     if not job then return nil, err end
     local id
     id, err = queue.put(self_queue, self, job, message_id(job))

@@ -41,14 +41,24 @@ local function divide(recipients, refused, others, command)
   return later, err
 end
 
----@param recipients table[] of the record, each with addr
+-- Nobody has it; one who never will is one too many.
+local function all_or_none(recipients, err)
+  for _, reply in pairs(err.recipients) do
+    if is_permanent(reply) then return {}, err end
+  end
+  return recipients, nil
+end
+
+---@param record table its `to`: recipients, each with addr
 ---@param refused table<string, table>|nil of a message that was sent
 ---@param err smtplib.Error|nil why it was not
 ---@return table[] later those to whom it is to be sent again
 ---@return smtplib.Error? lost why there is no more hope for the rest, or some of it
-function outcome.judge(recipients, refused, err)
+function outcome.judge(record, refused, err)
+  local recipients = record.to
   if not err then return divide(recipients, refused, "sent", "RCPT") end
   if err.recipients and next(err.recipients) then
+    if record.all_or_none then return all_or_none(recipients, err) end
     return divide(recipients, err.recipients, "later", err.command)
   end
   if may_pass(err) then return recipients, nil end

@@ -108,7 +108,7 @@ end
 
 -- What has become of a message that was sent (`sent`) or not (`err`).
 local function settle(mailer, self, lease, record, sent, err)
-  local later, lost = outcome.judge(record.to, sent and sent.refused, err)
+  local later, lost = outcome.judge(record, sent and sent.refused, err)
   local is_dead = lost ~= nil
   if lost then give_up(mailer, self, record.id, lost, record) end
   if later[1] and is_too_old(self.policy, record, lease.attempts) then
