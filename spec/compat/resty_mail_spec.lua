@@ -1,5 +1,6 @@
 -- What lua-resty-mail's programs call, and what they get (its README): options,
 -- results, messages; and the rules that are stricter here.
+local elsewhere = require "spec.compat.elsewhere"
 local mail = require "smtplib.compat.resty_mail"
 local smtplib = require "smtplib"
 
@@ -224,6 +225,20 @@ describe("compat.resty_mail", function()
       assert.is_false(ok)
       assert.truthy(err:find("^sslhandshake error: "))
     end)
+  end)
+
+  it("rule: a password does not go out in clear", function()
+    start { auth = { me = "secret" } }
+    local login = { username = "me", password = "secret", auth_type = "plain" }
+    local one = mailer(login)
+    local ok, err = elsewhere.call(one.send, one, example())
+    assert.is_false(ok)
+    assert.truthy(err:find("in clear text", 1, true), err)
+    for _, line in ipairs(sink:commands()) do assert.is_nil(line:find("^AUTH")) end
+    login.allow_insecure_auth = true
+    one = mailer(login)
+    assert.is_true((elsewhere.call(one.send, one, example())))
+    assert.equal("me", sink:messages()[1].auth_user)
   end)
 
   describe("logs in", function()

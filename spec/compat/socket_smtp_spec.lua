@@ -1,6 +1,7 @@
 -- The same programs run on LuaSocket's socket.smtp and on ours, and do the same:
 -- what they return, what a server is told, what it receives. Then what is
 -- stricter here.
+local elsewhere = require "spec.compat.elsewhere"
 local ours = require "smtplib.compat.socket_smtp"
 local smtplib = require "smtplib"
 local theirs = require "socket.smtp"
@@ -356,7 +357,7 @@ describe("compat.socket_smtp", function()
     assert.equal("parts within parts, more than 100 deep", err)
   end)
 
-  it("rule: TLS is verified, and a password does not go out in clear", function()
+  it("rule: TLS is verified", function()
     local tls = assert(smtplib.sink.start { tls = "starttls", auth = { me = "secret" }, require_tls = true })
     local here = { server = tls.host, port = tls.port, tls = "starttls", user = "me", password = "secret" }
     local ok, err = send(here)
@@ -369,20 +370,30 @@ describe("compat.socket_smtp", function()
     tls:stop()
   end)
 
-  it("uses STARTTLS where it is offered by a server elsewhere", function()
+  it("uses STARTTLS where it is offered by a server elsewhere, and verifies", function()
     local tls = assert(smtplib.sink.start { tls = "starttls" })
-    local transport = smtplib.transport.blocking.new()
-    local elsewhere = { create = function()
-      return { connect = function(_, _, _) return transport:connect(tls.host, tls.port) end,
-        settimeout = function() return 1 end,
-        send = function(_, bytes) return transport:send(bytes) and #bytes end,
-        receive = function() end, receiveany = function() return transport:receive() end,
-        close = function() return transport:close() end }
-    end, server = "mail.example.com" }
-    local ok, err = send(elsewhere)
+    local there = { server = tls.host, port = tls.port }
+    local ok, err = elsewhere.call(send, there)
     assert.is_nil(ok)
     assert.truthy(err:find("certificate", 1, true), err)
+    there.tls_options = { cafile = tls.cafile, server_hostname = "localhost" }
+    there.source = ours.message { body = "x" }
+    assert.equal(1, (elsewhere.call(send, there)))
+    assert.truthy(tls:messages()[1].tls)
     tls:stop()
+  end)
+
+  it("rule: a password does not go out in clear", function()
+    sink:script { auth = { me = "secret" }, mechanisms = { "PLAIN", "LOGIN" } }
+    local login = { user = "me", password = "secret" }
+    local ok, err = elsewhere.call(send, login)
+    assert.is_nil(ok)
+    assert.truthy(err:find("in clear text", 1, true), err)
+    for _, line in ipairs(sink:commands()) do assert.is_nil(line:find("^AUTH")) end
+    login.allow_insecure_auth = true
+    login.source = ours.message { body = "x" }
+    assert.equal(1, (elsewhere.call(send, login)))
+    assert.equal("me", sink:messages()[1].auth_user)
   end)
 
   describe("blames the caller for misuse:", function()

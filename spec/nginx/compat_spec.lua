@@ -21,11 +21,20 @@ describe("inside nginx", function()
   end)
 
   it("lua-resty-mail's programs send, one connection for many requests", function()
+    local tls = assert(smtplib.sink.start { tls = "starttls", auth = { me = "secret" }, require_auth = true })
+    -- The certificate's issuer is among the machine's.
+    local trusting = nginx.start { main = "env SSL_CERT_FILE=" .. tls.cafile .. ";" }
     for _ = 1, 3 do
-      assert.is_true((server:run([[
+      assert.is_true((trusting:run([[
         local mail = require "smtplib.compat.resty_mail"
 
-        local mailer, err = mail.new({ host = (...), port = select(2, ...) })
+        local mailer, err = mail.new({
+          host = "localhost",
+          port = ...,
+          starttls = true,
+          username = "me",
+          password = "secret",
+        })
         if err then return nil, err end
         local ok, failure = mailer:send({
           from = "Me <me@example.com>",
@@ -38,10 +47,20 @@ describe("inside nginx", function()
         })
         if failure then return nil, failure end
         return ok
-      ]], sink.host, sink.port)))
+      ]], tls.port)))
     end
-    assert.equal(3, #sink:messages())
-    assert.equal(1, sink:stats().connections)
+    assert.equal(3, #tls:messages())
+    assert.equal(1, tls:stats().connections)
+    assert.equal("me", tls:messages()[3].auth_user)
+    local ok, err = trusting:run([[
+      local mailer = require("smtplib.compat.resty_mail").new({ port = ..., starttls = true, ssl_host = "mail.example.com" })
+      return mailer:send({ from = "me@example.com", to = { "you@example.com" }, text = "Text." })
+    ]], tls.port)
+    assert.is_false(ok)
+    assert.truthy(err:find("^sslhandshake error: .*name"), err)
+    assert.equal("", trusting:alarms())
+    trusting:stop()
+    tls:stop()
   end)
 
   it("LuaSocket's programs send, and the worker goes on meanwhile", function()

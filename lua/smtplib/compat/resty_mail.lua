@@ -46,7 +46,8 @@ end
 
 local function mailer_of(options)
   return Mailer {
-    host = options.host, port = options.port, local_hostname = options.domain, auth = login_of(options),
+    host = options.host, port = options.port, local_hostname = options.domain,
+    auth = login_of(options), allow_insecure_auth = options.allow_insecure_auth,
     tls = tls_of(options), tls_options = { verify = options.ssl_verify ~= false, server_hostname = options.ssl_host },
     timeout = { connect = seconds(options.timeout_connect), send = seconds(options.timeout_send),
       read = seconds(options.timeout_read) },
@@ -55,7 +56,7 @@ end
 
 ---A mailer; nothing is connected yet.
 ---@param options? table # host, port, starttls, ssl, username, password, auth_type, domain, ssl_verify, ssl_host,
---- timeout_connect, timeout_send, timeout_read (milliseconds)
+--- timeout_connect, timeout_send, timeout_read (milliseconds); and allow_insecure_auth as of smtplib.SMTP
 ---@return smtplib.compat.resty_mail? mailer
 ---@return string? err
 function M.new(options)
