@@ -283,9 +283,45 @@ describe("Mailer:enqueue in nginx", function()
     nginx.eventually(function() return #server:workers() == 2 end, 2)
     ids[2] = assert(server:run(program, mailer_options(queue)))
     assert.is_true(nginx.eventually(function()
-      return server:run [[return package.loaded["spec.mailer"]:queued()]] == 0
+      return server:run([[return require("smtplib").Mailer(...):queued()]], mailer_options(queue)) == 0
     end))
     assert.same({ [ids[1]] = 1, [ids[2]] = 1 }, arrivals(sink))
+    assert.equal("", server:alarms())
+  end)
+
+  it("sends what is enqueued while nginx starts, by a Mailer that is made there", function()
+    sink = assert(smtplib.sink.start())
+    server = nginx.start { workers = 2, http = ([[
+      lua_shared_dict mails 10m;
+      init_by_lua_block {
+        local mailer = require("smtplib").Mailer { host = "127.0.0.1", port = %d, queue = { dict = "mails" } }
+        package.loaded["spec.mailer"] = mailer
+        assert(mailer:enqueue { from = "a@x.example", to = "b@x.example", subject = "starting" })
+      }
+      init_worker_by_lua_block { assert(package.loaded["spec.mailer"]:run()) }
+    ]]):format(sink.port) }
+    local got = assert(sink:wait(1, 20))
+    assert.truthy(got[1].data:find("Subject: starting", 1, true))
+    assert.equal("", server:alarms())
+  end)
+
+  it("works as the README has it", function()
+    sink = assert(smtplib.sink.start { auth = { me = "secret" } })
+    local text = nginx.read_file("README.md"):match("```nginx\n(lua_shared_dict.-\n}\n)```")
+    local changes = {
+      { 'host = "smtp.example.com"', ('host = "%s", port = %d'):format(sink.host, sink.port) },
+      { "server {\n", "server {\n    listen unix:{folder}/http.sock;\n" },
+    }
+    for _, change in ipairs(changes) do
+      local at, stop = text:find(change[1], 1, true)
+      text = text:sub(1, at - 1) .. change[2] .. text:sub(stop + 1)
+    end
+    server = nginx.start {
+      http_block = 'lua_package_path "{top}/lua/?.lua;;"; lua_package_cpath "{build}/?.so;;";\n' .. text,
+    }
+    local status, body = server:get("/order")
+    assert.equal(200, status)
+    assert.equal(body, id_of(assert(sink:wait(1, 20))[1]) .. "\n")
     assert.equal("", server:alarms())
   end)
 

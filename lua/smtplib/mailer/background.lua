@@ -77,10 +77,16 @@ local function consume(_, runner)
   runner.active = runner.active - 1
 end
 
+-- Timers exist only in workers that have begun and not ended.
+local function has_timers()
+  local phase = host_ngx().get_phase()
+  return phase ~= "init" and phase ~= "exit_worker"
+end
+
 -- One more that sends, unless there are enough. If nginx has no timer for it, the
 -- next tick tries again.
 function kick(runner)
-  if runner.active >= runner.queue.policy.concurrency then return end
+  if runner.active >= runner.queue.policy.concurrency or not has_timers() then return end
   if host_ngx().timer.at(0, consume, runner) then runner.active = runner.active + 1 end
 end
 
@@ -90,11 +96,9 @@ local function tick(is_premature, runner)
   if runner.active == 0 then kick(runner) end
 end
 
--- Timers exist only in workers.
 local function start(runner)
-  local ngx = host_ngx()
-  if runner.is_ticking or ngx.get_phase() == "init" then return end
-  runner.is_ticking = ngx.timer.every(runner.queue.policy.poll, tick, runner) ~= nil
+  if runner.is_ticking or not has_timers() then return end
+  runner.is_ticking = host_ngx().timer.every(runner.queue.policy.poll, tick, runner) ~= nil
 end
 
 local function runner_of(mailer)

@@ -1,5 +1,5 @@
 -- A queue in Redis, for any number of machines: a stream with a consumer group.
--- Needs Redis 5 or later.
+-- Needs Redis 6 or later.
 --
 -- Beside the stream are a sorted set with the moment (in milliseconds of Redis's own
 -- clock) from which on a message that was taken before may be taken again, and a
