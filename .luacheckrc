@@ -11,6 +11,7 @@ files["spec/helper.lua"] = { std = "min+busted" }
 -- Runs inside nginx, whose Lua is LuaJIT.
 files["spec/nginx/support/handler.lua"] = { std = "luajit", read_globals = { "ngx" } }
 files["spec/examples/contact-form"] = { std = "luajit", globals = { "ngx" }, max_line_length = 140 }
+files["spec/bench/resty_way.lua"] = { std = "luajit", read_globals = { "ngx" } }
 files[".busted"] = {}
 files["rockspec/*.rockspec"] = { std = "rockspec" }
 files["lua/smtplib/transport/ngx.lua"] = { read_globals = { "ngx" } }
