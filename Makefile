@@ -166,6 +166,8 @@ demo:
 bench: $(BUILD)/5.4/smtplib/core.so
 	@LUA_PATH="lua/?.lua;lua/?/init.lua;;" LUA_CPATH="$(BUILD)/5.4/?.so;;" \
 	  lua5.4 spec/bench/run.lua
+	@if [ -e $(BUILD)/jit/smtplib/core.so ]; then LUA_PATH="lua/?.lua;lua/?/init.lua;;" \
+	  LUA_CPATH="$(BUILD)/jit/?.so;;" taskset -c 0 luajit spec/bench/nginx.lua; fi
 
 # --- what a newcomer need not run ----------------------------------------------
 # Each part of `check` counts its own specs; the first that fails ends it.

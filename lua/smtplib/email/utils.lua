@@ -154,12 +154,26 @@ function utils.formataddr(pair, addr, charset)
   return phrase .. " <" .. spec .. ">"
 end
 
+local QUARTER = 900 -- seconds: clocks are set at the beginning of one, at most
+
+local known_quarter, known_offset
+
 -- Minutes that the local clock is ahead of UTC at a time.
-local function local_offset(time)
+local function find_offset(time)
   local here, utc = os.date("*t", time), os.date("!*t", time)
   local days = here.yday - utc.yday
   if here.year ~= utc.year then days = here.year > utc.year and 1 or -1 end
   return days * 1440 + (here.hour - utc.hour) * 60 + here.min - utc.min
+end
+
+-- Asking the system takes longer than the rest of a date; most dates are of now.
+local function local_offset(time)
+  local quarter = math.floor(time / QUARTER)
+  if quarter ~= known_quarter then
+    known_offset = find_offset(time)
+    known_quarter = quarter
+  end
+  return known_offset
 end
 
 ---A date for a Date field: "Mon, 23 Nov 2026 20:08:22 -0000".
@@ -278,7 +292,7 @@ function utils.make_msgid(idstring, domain)
   end
   local bits, fault, sentence = core.random(16)
   if not bits then return nil, errors.from_core(fault, sentence) end
-  local hex = bits:gsub(".", function(c) return ("%02x"):format(c:byte()) end)
+  local hex = ("%02x"):rep(#bits):format(bits:byte(1, -1))
   local left = ("%d.%s"):format(os.time(), hex)
   if idstring and idstring ~= "" then left = left .. "." .. idstring end
   if not is_dot_atom(left) then
