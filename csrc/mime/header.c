@@ -257,7 +257,9 @@ static void write_extended(smtp_fold *f, const smtp_param *p, const char *value,
     value += taken;
     len -= taken;
     smtp_fold_add(f, ";", 1);
+    f->max_line -= len > 0; /* for the semicolon behind it */
     smtp_fold_word(f, " ", 1, smtp_buf_data(&piece), smtp_buf_len(&piece));
+    f->max_line += len > 0;
     if (piece.failed) f->out->failed = true;
     smtp_buf_free(&piece);
     n++;
@@ -305,7 +307,7 @@ static void write_param(smtp_fold *f, const smtp_param *p) {
   if (p->value && !memchr(p->name, '*', p->name_len) &&
       (smtp_word_must_encode(f, smtp_buf_data(&value), len) ||
        !is_printable(smtp_buf_data(&value), len) ||
-       smtp_buf_len(&piece) + 2 > f->max_line)) {
+       smtp_buf_len(&piece) + 1 > f->max_line)) {
     if (f->twins && len) write_twin(f, p, smtp_buf_data(&value), len);
     write_extended(f, p, smtp_buf_data(&value), len);
   } else {
@@ -319,9 +321,10 @@ static void write_param(smtp_fold *f, const smtp_param *p) {
 
 static smtp_error write_params(smtp_fold *f, const char *s, size_t len,
                                const char **why) {
-  size_t pos = 0, main_len;
+  size_t pos = 0, after, main_len;
   const char *main_text = smtp_param_main(s, len, &main_len);
-  smtp_param p;
+  smtp_param p, next;
+  bool semicolon; /* comes behind the parameter */
 
   if (!is_printable(main_text, main_len)) {
     *why = "the value before the parameters is not printable ASCII";
@@ -342,7 +345,11 @@ static smtp_error write_params(smtp_fold *f, const char *s, size_t len,
       *why = "the value of a parameter with '*' is not printable ASCII";
       return SMTP_ERR_HEADER;
     }
+    after = pos;
+    semicolon = smtp_param_next(s, len, &after, &next);
+    f->max_line -= semicolon;
     write_param(f, &p);
+    f->max_line += semicolon;
   }
   return SMTP_OK;
 }

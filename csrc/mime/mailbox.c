@@ -11,13 +11,17 @@
 #include "mime/word.h"
 
 #define COMMENT_DEPTH 20
+/* What may follow without a place to fold: the separators " :;,". */
+#define BEHIND 4
 
 typedef struct cursor {
   smtp_fold *f;
   const char *s;
   size_t len, i;
-  bool gap;  /* white space was seen, or belongs here */
-  bool bare; /* behind an address that has no angle brackets */
+  bool gap;     /* white space was seen, or belongs here */
+  bool bare;    /* behind an address that has no angle brackets */
+  bool encoded; /* behind encoded-words: white space must follow them in a
+                   phrase (RFC 2047 section 5, rule 3) */
   const char **why;
 } cursor;
 
@@ -37,14 +41,19 @@ static void skip_blanks(cursor *c) {
   }
 }
 
+static size_t take_gap(cursor *c) {
+  size_t len = c->gap || c->encoded;
+
+  c->gap = c->encoded = false;
+  return len;
+}
+
 static void put(cursor *c, const char *s, size_t len) {
-  smtp_fold_word(c->f, " ", c->gap ? 1 : 0, s, len);
-  c->gap = false;
+  smtp_fold_word(c->f, " ", take_gap(c), s, len);
 }
 
 static void put_encoded(cursor *c, const char *s, size_t len) {
-  smtp_word_encode(c->f, " ", c->gap ? 1 : 0, s, len);
-  c->gap = false;
+  smtp_word_encode(c->f, " ", take_gap(c), s, len);
 }
 
 /* One past the quoted-string at `i`; 0 when it has no end. */
@@ -155,6 +164,7 @@ static smtp_error write_phrase(cursor *c, size_t end, bool encode) {
     smtp_buf_init(&text);
     add_unquoted(&text, c->s + start, end - start);
     put_encoded(c, smtp_buf_data(&text), smtp_buf_len(&text));
+    c->encoded = true;
     if (text.failed) c->f->out->failed = true;
     smtp_buf_free(&text);
     return SMTP_OK;
@@ -250,8 +260,7 @@ static smtp_error write_comment(cursor *c) {
     if (text.failed) c->f->out->failed = true;
     smtp_buf_free(&text);
   } else {
-    smtp_fold_words(c->f, " ", c->gap ? 1 : 0, s + start, i - start);
-    c->gap = false;
+    smtp_fold_words(c->f, " ", take_gap(c), s + start, i - start);
   }
   return SMTP_OK;
 }
@@ -264,19 +273,20 @@ static smtp_error write_token(cursor *c) {
   if (ch == ')' || ch == '>')
     return refuse(c, SMTP_ERR_HEADER, "a closing bracket without its partner");
   if (!ends_word(ch)) return write_words(c);
+  smtp_fold_add(c->f, " ", c->encoded);
   smtp_fold_add(c->f, &ch, 1);
   c->i++;
-  c->bare = false;
+  c->bare = c->encoded = false;
   c->gap = ch == ',';
   return SMTP_OK;
 }
 
 smtp_error smtp_mailbox_write(smtp_fold *f, const char *s, size_t len,
                               const char **why) {
-  cursor c = {f, s, len, 0, true, false, why};
+  cursor c = {f, s, len, 0, true, false, false, why};
   smtp_error e = SMTP_OK;
 
-  f->max_line--; /* a comma may follow whatever is put */
+  f->max_line -= BEHIND;
   while (len && is_wsp(s[len - 1]))
     c.len = --len;
   skip_blanks(&c);
@@ -284,6 +294,6 @@ smtp_error smtp_mailbox_write(smtp_fold *f, const char *s, size_t len,
     e = write_token(&c);
     skip_blanks(&c);
   }
-  f->max_line++;
+  f->max_line += BEHIND;
   return e;
 }

@@ -105,6 +105,19 @@ describe("addresses in a header", function()
     assert.equal("To: " .. value, written("To", value, { utf8 = true }))
   end)
 
+  it("put white space behind an encoded-word in a phrase (RFC 2047 section 5)", function()
+    assert.equal("To: =?utf-8?b?SsO8?= : a@b.example;", written("To", "J\195\188: a@b.example;"))
+    assert.equal("To: =?utf-8?b?SsO8?= <a@b.example>", written("To", "J\195\188<a@b.example>"))
+    assert.equal("Keywords: =?utf-8?b?SsO8?= , a", written("Keywords", "J\195\188, a"))
+  end)
+
+  it("count the separators behind an address to its line", function()
+    for width = 1, 60 do
+      local text = written("To", "g: a <a@b.example>, " .. ("x"):rep(width) .. " <a@b.example>;, c@d.example")
+      for line in text:gmatch("[^\n]+") do assert.is_true(#line <= 78, line) end
+    end
+  end)
+
   it("encode a comment without its escapes", function()
     assert.equal("To: a@b.example (=?utf-8?b?w6kgKQ==?=)", written("To", "a@b.example (\195\169 \\))"))
   end)
@@ -208,6 +221,15 @@ describe("parameters", function()
       assert.equal(case[3], disposition(case[2]))
     end)
   end
+
+  it("count the semicolon behind them to their line", function()
+    for width = 1, 80 do
+      for _, text in ipairs { "x", "\195\188", " " } do
+        local value = ('a/b; n="%s%s"; m=x; n2="%s%s"'):format(text, ("y"):rep(width), ("y"):rep(width), text)
+        for line in written("Content-Type", value):gmatch("[^\n]+") do assert.is_true(#line <= 78, line) end
+      end
+    end
+  end)
 
   it("are cut between whole characters where they are long, and given once", function()
     local name = ("\195\169\230\151\165"):rep(40) .. ".pdf"
