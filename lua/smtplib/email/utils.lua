@@ -295,7 +295,7 @@ function utils.make_msgid(idstring, domain)
   local hex = ("%02x"):rep(#bits):format(bits:byte(1, -1))
   local left = ("%d.%s"):format(os.time(), hex)
   if idstring and idstring ~= "" then left = left .. "." .. idstring end
-  if not is_dot_atom(left) then
+  if idstring and not is_dot_atom(left) then
     return nil, errors.from_core("header", ("not an idstring for a Message-ID: '%s'"):format(shown(idstring)))
   end
   return "<" .. left .. "@" .. right .. ">"

@@ -13,20 +13,20 @@ end
 -- Resent-* fields count when there is one set of them; of several nobody could
 -- tell which belongs to this sending.
 local function prefix(message)
-  local dates = message:get_all("Resent-Date")
-  if #dates > 1 then
+  if message:contains("Resent-Date") then
+    if #message:get_all("Resent-Date") == 1 then return "Resent-" end
     return nil, errors.from_core("header", "the message has more than one set of Resent-* fields", { command = "MAIL" })
   end
-  local by = message:contains("Resent-From") or message:contains("Resent-Sender")
+  if not (message:contains("Resent-From") or message:contains("Resent-Sender")) then return "" end
   local to = message:contains("Resent-To") or message:contains("Resent-Cc") or message:contains("Resent-Bcc")
-  return (#dates == 1 or (by and to)) and "Resent-" or ""
+  return to and "Resent-" or ""
 end
 
 -- Addresses of all fields of that name. Decoded display names may hold what was
 -- encoded in order not to separate; then the field as it is on the wire tells.
 local function addresses(message, name)
+  if not message:contains(name) then return {} end
   local fields = message:get_all(name)
-  if #fields == 0 then return {} end
   local list, err = utils().getaddresses(fields)
   if not list then
     local raw = #fields == 1 and message:raw(name)

@@ -129,7 +129,12 @@ local function connect_one(self, address, port, options)
     if not bound then return nil, err end
   end
   if address:find("^unix:") then return self.sock:connect(address, pool) end
-  return self.sock:connect(address, port, pool)
+  local connected, err = self.sock:connect(address, port, pool)
+  -- The last bytes of a message do not wait for the acknowledgement of those before.
+  if connected and self.sock.setoption and self.sock:getreusedtimes() == 0 then
+    self.sock:setoption("tcp-nodelay", true)
+  end
+  return connected, err
 end
 
 local function is_name(address)

@@ -68,4 +68,13 @@ function scenario.run(options)
   return results
 end
 
+---A message of 40 MB to a server that will not take it.
+---@return table err
+function scenario.send_large(options)
+  local server = assert(smtplib.SMTP(options))
+  local _, err = server:sendmail("a@example.com", "b@example.org", ("0123456789abcdef\n"):rep(2500000))
+  assert(not server:is_open())
+  return err
+end
+
 return scenario
