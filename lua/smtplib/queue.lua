@@ -175,7 +175,7 @@ local function refusal(self, record, why)
   if errors.is_error(why) then return why end
   local store = self.store:describe()
   local err = errors.SMTPException(why == "full"
-    and ("the queue is full: %d messages are in %s"):format(self.policy.limit, store)
+    and ("the queue is full: %.0f messages are in %s"):format(self.policy.limit, store)
     or ("the queue is full: no room for %d bytes in %s"):format(#record, store))
   err.code, err.temporary, err.delivery = "full", true, "none"
   return err

@@ -53,14 +53,14 @@ describe("A queue in Redis, outside nginx", function()
     return ids
   end
 
-  local function consumer()
-    return assert(core.spawn(function() assert(mailer():run()) end))
+  local function consumer(lease)
+    return assert(core.spawn(function() assert(mailer({ lease = lease }):run()) end))
   end
 
   it("is sent from by several, each message once", function()
     sink = assert(smtplib.sink.start { delays = { ["."] = 0.01 } })
     local ids = enqueue(60)
-    local consumers = { consumer(), consumer(), consumer() }
+    local consumers = { consumer(60), consumer(60), consumer(60) }
     assert.is_true(eventually(function() return have_arrived(ids, sink) end))
     assert.is_true(eventually(function() return redis:ask("XLEN", "smtplib") == "0" end))
     for _, times in pairs(arrivals(sink)) do assert.equal(1, times) end
@@ -76,7 +76,7 @@ describe("A queue in Redis, outside nginx", function()
     end))
     first:kill()
     first:wait(5)
-    local second = consumer()
+    local second = consumer(60)
     assert.is_true(eventually(function() return have_arrived(ids, sink) end))
     local total = 0
     for _, times in pairs(arrivals(sink)) do total = total + times end
