@@ -6,7 +6,9 @@ local wrap = require "smtplib.transport.wrap"
 
 local transport = {}
 
-local function is_inside_nginx()
+---True where nginx has cosockets; not in a thread of ngx.run_worker_thread, which may
+---block.
+function transport.is_inside_nginx()
   local ngx = rawget(_G, "ngx")
   return type(ngx) == "table" and ngx.get_phase ~= nil and ngx.socket ~= nil
 end
@@ -16,7 +18,7 @@ end
 ---at once, since a blocking one would hold up the worker.
 ---@return table|userdata
 function transport.choose()
-  if is_inside_nginx() then return ngx_transport.new() end
+  if transport.is_inside_nginx() then return ngx_transport.new() end
   return blocking.new()
 end
 

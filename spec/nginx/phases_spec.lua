@@ -63,7 +63,7 @@ describe("In nginx's phase", function()
     mail = assert(sink.start())
     local top = nginx.shell("pwd"):match("[^\n]+") .. "/"
     server = nginx.start {
-      server = server_lines,
+      main = "thread_pool senders threads=2;", server = server_lines,
       http = http_lines:format(mail.host, mail.port, mail.host, mail.port, top .. certs.path("server.pem"),
         top .. certs.path("server.key")),
     }
@@ -191,5 +191,14 @@ describe("In nginx's phase", function()
       assert.same({}, refused, way)
     end
     assert.equal(#ways, #mail:take())
+  end)
+
+  it("content a thread of ngx.run_worker_thread sends as a program outside nginx does", function()
+    mail:take()
+    local ok, connections = server:run([[
+      return ngx.run_worker_thread("senders", "spec.nginx.support.handler", "send_in_thread", ...)
+    ]], mail.host, mail.port)
+    assert.same({ true, 1 }, { ok, connections })
+    assert.equal(2, #mail:take())
   end)
 end)

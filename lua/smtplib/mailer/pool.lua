@@ -1,6 +1,7 @@
 -- Idle connections of a Mailer by their key. In nginx they are the worker's: another
 -- request, with a Mailer of its own, finds them again.
 local core = require "smtplib.core"
+local transports = require "smtplib.transport"
 
 ---@class smtplib.mailer.Pool
 local Pool = {}
@@ -20,7 +21,7 @@ end
 
 ---The pool for a Mailer that is made now.
 function pool.new()
-  if not rawget(_G, "ngx") then return new(false) end
+  if not transports.is_inside_nginx() then return new(false) end
   shared = shared or new(true)
   return shared
 end
@@ -28,8 +29,8 @@ end
 ---A name for a new connection by which the host finds it again, and no other.
 function pool.name()
   serial = serial + 1
-  local ngx = rawget(_G, "ngx")
-  return ("smtplib:%d:%d"):format(ngx and ngx.worker.pid() or 0, serial)
+  local pid = transports.is_inside_nginx() and rawget(_G, "ngx").worker.pid() or 0
+  return ("smtplib:%d:%d"):format(pid, serial)
 end
 
 -- Close what has been idle for too long.

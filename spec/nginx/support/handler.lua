@@ -67,6 +67,19 @@ function handler.send(subject, options)
   return refused, err
 end
 
+---Send two messages with a Mailer of a thread, which nginx lets wait as it likes.
+function handler.send_in_thread(host, port)
+  local mailer = smtplib.Mailer { host = host, port = port }
+  local connections
+  for _ = 1, 2 do
+    local result, err = mailer:send { from = "a@example.com", to = "b@example.org", subject = "from a thread", text = "x" }
+    if not result then return tostring(err) end
+    connections = mailer.metrics.connections
+  end
+  mailer:close()
+  return connections
+end
+
 ---Send a message from whatever phase this is called in, and keep what came of it:
 ---with an SMTP object, and, where that fails, with a Mailer.
 function handler.try(name, host, port)
