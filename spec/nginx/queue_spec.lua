@@ -187,19 +187,26 @@ describe("Mailer:enqueue in nginx", function()
     for _, times in pairs(arrivals(sink)) do assert.equal(1, times) end
   end)
 
-  it("refuses two Mailers for different servers on one queue", function()
-    start()
-    local ok, why = server:run([[
-      local host, port = ...
-      local smtplib = require "smtplib"
-      smtplib.Mailer { host = host, port = port, queue = { dict = "mails" } }
-      smtplib.Mailer { host = host, port = port + 1, queue = { dict = "mails", name = "other" } }
-      local ok, why = pcall(smtplib.Mailer, { host = host, port = port + 1, queue = { dict = "mails" } })
-      return ok, why
-    ]], sink.host, sink.port)
-    assert.is_false(ok)
-    assert.truthy(why:find("belongs to smtplib.Mailer (" .. sink.host .. ":" .. sink.port .. ")", 1, true))
-  end)
+  for _, case in ipairs {
+    { "servers", { port = 2 } },
+    { "logins", { port = 1, user = "you", password = "x" } },
+  } do
+    it("refuses two Mailers for different " .. case[1] .. " on one queue", function()
+      start()
+      local ok, why = server:run([[
+        local options = ...
+        local smtplib = require "smtplib"
+        smtplib.Mailer { host = "127.0.0.1", port = 1, user = "me", password = "x", queue = { dict = "mails" } }
+        options.host = "127.0.0.1"
+        options.queue = { dict = "mails", name = "other" }
+        smtplib.Mailer(options)
+        options.queue.name = nil
+        return pcall(smtplib.Mailer, options)
+      ]], case[2])
+      assert.is_false(ok)
+      assert.truthy(why:find("belongs to smtplib.Mailer (127.0.0.1:1) as me: give each Mailer one of its own", 1, true))
+    end)
+  end
 
   it("takes messages in phases that have no cosockets", function()
     start { server = [[

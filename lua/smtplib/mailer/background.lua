@@ -101,14 +101,20 @@ local function start(runner)
   runner.is_ticking = host_ngx().timer.every(runner.queue.policy.poll, tick, runner) ~= nil
 end
 
+-- Whom a Mailer sends to, and as whom.
+local function identity(mailer)
+  local smtp = mailer.settings.smtp
+  return tostring(mailer) .. " as " .. tostring(smtp.user or (smtp.auth or {}).user or "nobody")
+end
+
 local function runner_of(mailer)
   local runner = runners[mailer.queue.name]
   if not runner then
     runner = { active = 0, is_ticking = false }
     runners[mailer.queue.name] = runner
-  elseif tostring(runner.mailer) ~= tostring(mailer) then
+  elseif identity(runner.mailer) ~= identity(mailer) then
     misuse.raise(("the queue in %s belongs to %s: give each Mailer one of its own, by the option queue.name"):format(
-      mailer.queue.store:describe(), tostring(runner.mailer)))
+      mailer.queue.store:describe(), identity(runner.mailer)))
   else
     local store = runner.queue.store -- it knows what to look at next
     store.limit, mailer.queue.store = mailer.queue.policy.limit, store
