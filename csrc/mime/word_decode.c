@@ -52,12 +52,26 @@ static bool read_frame(const char *s, size_t len, encoded_word *w) {
   return true;
 }
 
+/* Some programs leave the padding out. */
+static bool decode_b(smtp_buf *bytes, const encoded_word *w) {
+  size_t i, count = 0;
+
+  if (smtp_base64_decode_lenient(bytes, w->text, w->text_len) == SMTP_OK)
+    return true;
+  for (i = 0; i < w->text_len; i++) {
+    if (!smtp_text_is((unsigned char)w->text[i], SMTP_TEXT_ALNUM) &&
+        w->text[i] != '+' && w->text[i] != '/')
+      return false;
+    count++;
+  }
+  return count % 4 != 1;
+}
+
 /* Append the bytes that the word stands for, in its charset. */
 static bool decode_word(smtp_buf *bytes, const encoded_word *w) {
   smtp_encode_dequopri d;
 
-  if (w->b)
-    return smtp_base64_decode_lenient(bytes, w->text, w->text_len) == SMTP_OK;
+  if (w->b) return decode_b(bytes, w);
   smtp_encode_dequopri_init(&d, true);
   smtp_encode_dequopri_update(&d, bytes, w->text, w->text_len);
   smtp_encode_dequopri_final(&d, bytes); /* what is malformed stays as it is */

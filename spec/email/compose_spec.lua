@@ -65,6 +65,46 @@ describe("the tree of a message", function()
   end)
 end)
 
+describe("an option", function()
+  it("that is empty makes no field", function()
+    assert.is_nil(compose { cc = {}, references = {} }["Cc"])
+    assert.is_nil(compose { cc = {}, references = {} }["References"])
+  end)
+
+  it("with an id takes it with or without its brackets", function()
+    local m = compose { message_id = "1@example.org", in_reply_to = "<0@example.org>" }
+    assert.equal("<1@example.org>", m["Message-ID"])
+    assert.equal("<0@example.org>", m["In-Reply-To"])
+  end)
+
+  for _, case in ipairs {
+    -- options, the error
+    { { from = 5 }, "header 'From': an address expected, got number" },
+    { { headers = { ["content-type"] = "text/html" } }, "bad option 'headers' (content-type is decided by the content)" },
+    { { attachments = { { path = "/dev/null", content = "x" } } },
+      "bad entry 1 of 'attachments' (path= or content= expected, not both)" },
+    { { attachments = { { content = "x", disposition = "inline; x=y" } } }, "bad option 'disposition' ('inline; x=y')" },
+  } do
+    it("misused is an error: " .. case[2], function()
+      assert.has_error(function() compose(case[1]) end, case[2])
+    end)
+  end
+
+  for _, case in ipairs {
+    { { date = 0 / 0 }, "header 'Date': " },
+    { { attachments = { { content = "x", cid = "a b>" } } }, "header 'Content-ID': not a Message-ID" },
+  } do
+    it("that cannot be written is refused: " .. case[2], function()
+      local opts = { from = "a@example.org" }
+      for name, value in pairs(case[1]) do opts[name] = value end
+      local m, err = Message(opts)
+      assert.is_nil(m)
+      assert.equal("SMTPException", err.name)
+      assert.equal(case[2], err.message:sub(1, #case[2]))
+    end)
+  end
+end)
+
 describe("a field that a message has once", function()
   it("is not given twice", function()
     for _, headers in ipairs {

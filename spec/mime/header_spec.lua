@@ -158,6 +158,7 @@ describe("addresses in a header", function()
   end
 end)
 
+
 describe("a name that has to be encoded", function()
   for _, value in ipairs {
     "J\195\188rgen j@example.org", "j@example.org J\195\188rgen", "=?x?= @example.org", "a@ \195\188b",

@@ -45,6 +45,9 @@ local function check_entry(name, i, entry)
   if not message.is(entry.content) and not content.is_content(entry) then
     misuse.raise(("bad entry %d of '%s' (path= or content= expected)"):format(i, name))
   end
+  if entry.path and entry.content then
+    misuse.raise(("bad entry %d of '%s' (path= or content= expected, not both)"):format(i, name))
+  end
 end
 
 local function check_entries(name, entries)
@@ -98,14 +101,17 @@ local function add_all(m, pairs_of)
   return true
 end
 
--- What a message has once at most (RFC 5322, 3.6).
-local singular = {}
+-- What a message has once at most (RFC 5322, 3.6), and what its content decides.
+local singular, decided = {}, { ["content-type"] = true, ["content-transfer-encoding"] = true }
 for _, option in ipairs(named) do singular[option[2]:lower()] = true end
 
 local function check_singular(m, headers)
   local seen = {}
   for _, field in ipairs(headers) do
     local name = type(field[1]) == "string" and field[1]:lower()
+    if decided[name] then
+      misuse.raise(("bad option 'headers' (%s is decided by the content)"):format(field[1]))
+    end
     if singular[name] and (seen[name] or message.get(m, name)) then
       misuse.raise(("bad option 'headers' (%s is given twice)"):format(field[1]))
     end
@@ -113,12 +119,20 @@ local function check_singular(m, headers)
   end
 end
 
+local holds_ids = { message_id = true, in_reply_to = true, references = true }
+
+-- An empty array makes no field.
+local function add_option(m, option, value)
+  if type(value) == "table" and next(value) == nil then return true end
+  if holds_ids[option[1]] then value = in_brackets(value) end
+  return fields.put(message.add, m, option[2], value)
+end
+
 local function add_named(m, opts)
   for _, option in ipairs(named) do
     local value = opts[option[1]]
     if value ~= nil then
-      if option[1] == "in_reply_to" or option[1] == "references" then value = in_brackets(value) end
-      local ok, why, sentence = fields.put(message.add, m, option[2], value)
+      local ok, why, sentence = add_option(m, option, value)
       if not ok then return nil, why, sentence end
     end
   end

@@ -23,7 +23,7 @@ local function mailbox(entry)
   return phrase .. " <" .. addr .. ">"
 end
 
-local separators = { references = " ", ["in-reply-to"] = " ", keywords = ", " }
+local separators = { references = " ", ["in-reply-to"] = " ", ["message-id"] = " ", keywords = ", " }
 
 local function join(name, value)
   local separator = message.is_address(name) and ", " or separators[name:lower()]
@@ -52,7 +52,14 @@ function M.text(name, value)
   if kind ~= "number" then
     return nil, "misuse", ("header '%s': string expected, got %s"):format(name, kind)
   end
-  if name:lower():match("date$") then return require("smtplib.email.utils").formatdate(value) end
+  if message.is_address(name) then
+    return nil, "misuse", ("header '%s': an address expected, got number"):format(name)
+  end
+  if name:lower():match("date$") then
+    local text, err = require("smtplib.email.utils").formatdate(value)
+    if not text then return nil, "header", ("header '%s': %s"):format(name, err.message) end
+    return text
+  end
   return value == math.floor(value) and ("%.0f"):format(value) or tostring(value)
 end
 

@@ -98,9 +98,15 @@ end
 local function describe(m, opts)
   local ok, why, sentence = true, nil, nil
   local disposition = opts.disposition or opts.filename and "attachment"
+  if disposition and disposition:find("[^%w.!#$&+^_`|~*'-]") then
+    return nil, "misuse", ("bad option 'disposition' ('%s')"):format(disposition)
+  end
   if disposition then
     if opts.filename then disposition = message.set_param(disposition, "filename", opts.filename) end
     ok, why, sentence = message.set(m, "Content-Disposition", disposition)
+  end
+  if ok and opts.cid and not opts.cid:find("^<?[^<>%s]+>?$") then
+    return nil, "header", "header 'Content-ID': not a Message-ID"
   end
   if ok and opts.cid then
     ok, why, sentence = message.set(m, "Content-ID", opts.cid:match("^<.*>$") and opts.cid or "<" .. opts.cid .. ">")

@@ -42,6 +42,15 @@ local function param_text(value, level)
   return value
 end
 
+local encodes_params = { ["content-type"] = true, ["content-disposition"] = true }
+
+-- Name and text of a parameter; in a field whose parameters the writer does not
+-- know as such, what is not ASCII is in the form of RFC 2231 at once.
+local function spelt(field, name, text)
+  if encodes_params[field:lower()] or not text:find("[\128-\255]") then return name, text end
+  return name .. "*", "utf-8''" .. text:gsub("[^%w]", function(c) return ("%%%02X"):format(c:byte()) end)
+end
+
 --- Append a field; `params` become its parameters ("_" in a name is "-").
 ---@param name string
 ---@param value string|number|table|nil
@@ -53,7 +62,7 @@ function methods:add_header(name, value, params)
   for _, param in ipairs(listed(params or {})) do
     if type(param) ~= "table" then check.fail("add_header", "params", "array of {name, value}", param, 2) end
     check_string("add_header", "params", param[1])
-    text = insist(2, message.set_param(text, (param[1]:gsub("_", "-")), param_text(param[2], 2)))
+    text = insist(2, message.set_param(text, spelt(name, (param[1]:gsub("_", "-")), param_text(param[2], 2))))
   end
   if value == nil then text = text:gsub("^%s*;%s*", "") end
   insist(2, message.add(self, name, text))
