@@ -31,6 +31,13 @@ function nginx.shell(command)
   return output, tonumber(status)
 end
 
+---Run make, whatever make runs us: its job server is not ours.
+---@param arguments string
+---@return string output, integer status
+function nginx.make(arguments)
+  return nginx.shell("env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make " .. arguments)
+end
+
 local function must(command)
   local output, status = nginx.shell(command)
   if status ~= 0 then error(command .. ":\n" .. output, 3) end
@@ -60,7 +67,8 @@ local function build_folder()
   local build = os.getenv("BUILD") or "build"
   if not io.open(build .. "/jit/smtplib/core.so") then
     build = "build"
-    must("make build/jit/smtplib/core.so")
+    local output, status = nginx.make("build/jit/smtplib/core.so")
+    if status ~= 0 then error(output, 3) end
   end
   return build .. "/jit"
 end
