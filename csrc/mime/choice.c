@@ -78,12 +78,34 @@ bool smtp_choice_is_verbatim(const smtp_message *m, bool only_7bit) {
           (is_composite(m) || (m->raw_body && !only_7bit)));
 }
 
+/* The text's characters are units of several bytes, some of which look like
+ * line ends and are none. */
+static bool is_wide(const smtp_message *m) {
+  static const char *const names[] = {"utf-16", "utf-32", "utf16",     "utf32",
+                                      "ucs-",   "ucs2",   "iso-10646", "ucs4"};
+  const smtp_field *f = smtp_message_field(m, "Content-Type");
+  smtp_buf charset;
+  bool wide = false;
+  size_t i;
+
+  if (!f) return false;
+  smtp_buf_init(&charset);
+  if (smtp_param_get(f->value, f->value_len, "charset", 7, &charset))
+    for (i = 0; i < sizeof names / sizeof *names; i++)
+      if (smtp_text_starts(smtp_buf_data(&charset), smtp_buf_len(&charset),
+                           names[i]))
+        wide = true;
+  smtp_buf_free(&charset);
+  return wide;
+}
+
 smtp_transfer smtp_choice_transfer(const smtp_message *m, bool allow_8bit) {
   const smtp_block *b = m->content;
   bool is_ascii, fits;
 
   if (m->body == SMTP_BODY_FED || m->exact) return SMTP_TRANSFER_BASE64;
   if (m->body != SMTP_BODY_BYTES) return SMTP_TRANSFER_7BIT;
+  if (is_wide(m)) return SMTP_TRANSFER_BASE64;
   is_ascii = !smtp_text_has_8bit(b->bytes, b->len);
   fits = has_lines(b);
   if (is_ascii && fits) return SMTP_TRANSFER_7BIT;

@@ -33,8 +33,20 @@ static const char *search(const char *s, size_t len, const char *what) {
   return NULL;
 }
 
+/* The two hyphens of a delimiter stand before `found`, where a line begins or,
+ * in what is yet to be cut into lines, may begin. */
+static bool is_delimiter(const smtp_block *b, const char *found,
+                         smtp_transfer transfer) {
+  size_t before = (size_t)(found - b->bytes);
+
+  if (before < 2 || found[-1] != '-' || found[-2] != '-') return false;
+  return before == 2 || transfer >= SMTP_TRANSFER_QP || found[-3] == '\n' ||
+         found[-3] == '\r';
+}
+
 /* A boundary around the body occurs in it: its reader would cut it there. */
-static bool collides(const smtp_place *at, const smtp_block *b) {
+static bool collides(const smtp_place *at, const smtp_block *b,
+                     smtp_transfer transfer) {
   const smtp_place *outer;
 
   for (outer = at->around; outer; outer = outer->around) {
@@ -43,13 +55,20 @@ static bool collides(const smtp_place *at, const smtp_block *b) {
 
     if (!outer->boundary) continue;
     while ((found = search(s, len, outer->boundary))) {
-      if (found - b->bytes >= 2 && found[-1] == '-' && found[-2] == '-')
-        return true;
+      if (is_delimiter(b, found, transfer)) return true;
       len -= (size_t)(found + 1 - s);
       s = found + 1;
     }
   }
   return false;
+}
+
+static smtp_error plan_bytes(smtp_planner *p, const smtp_place *at,
+                             smtp_block *b, smtp_transfer transfer) {
+  if (b && transfer != SMTP_TRANSFER_BASE64 && collides(at, b, transfer))
+    return smtp_planner_complain(p, SMTP_ERR_HEADER, "Content-Type", 12,
+                                 "the boundary occurs in a part");
+  return smtp_planner_block(p, b, transfer);
 }
 
 static smtp_error plan_message(smtp_planner *p, const smtp_place *at);
@@ -70,11 +89,12 @@ static void add_delimiter(smtp_planner *p, const char *boundary, bool last) {
 
 static smtp_error plan_parts(smtp_planner *p, const smtp_place *at) {
   const smtp_message *m = at->m;
+  const smtp_place inside = {m, at, NULL, at->depth};
   smtp_error e = SMTP_OK;
   size_t i;
 
   if (m->preamble) {
-    e = smtp_planner_block(p, m->preamble, SMTP_TRANSFER_8BIT);
+    e = plan_bytes(p, &inside, m->preamble, SMTP_TRANSFER_8BIT);
     smtp_planner_eol(p);
   }
   for (i = 0; i < m->part_count && !e; i++) {
@@ -88,8 +108,7 @@ static smtp_error plan_parts(smtp_planner *p, const smtp_place *at) {
     smtp_planner_eol(p);
   }
   add_delimiter(p, at->boundary, true);
-  if (!e && m->epilogue)
-    e = smtp_planner_block(p, m->epilogue, SMTP_TRANSFER_8BIT);
+  if (!e && m->epilogue) e = plan_bytes(p, at, m->epilogue, SMTP_TRANSFER_8BIT);
   return e;
 }
 
@@ -150,10 +169,7 @@ static smtp_error plan_body(smtp_planner *p, smtp_place *at,
   if (m->body == SMTP_BODY_PARTS) return plan_wrapped(p, at);
   if (m->body == SMTP_BODY_FED) return smtp_planner_fed(p, transfer);
   if (m->body == SMTP_BODY_NONE) return SMTP_OK;
-  if (transfer != SMTP_TRANSFER_BASE64 && collides(at, m->content))
-    return smtp_planner_complain(p, SMTP_ERR_HEADER, "Content-Type", 12,
-                                 "the boundary occurs in a part");
-  return smtp_planner_block(p, m->content, transfer);
+  return plan_bytes(p, at, m->content, transfer);
 }
 
 static bool has_8bit(const smtp_block *b) {

@@ -204,6 +204,26 @@ static smtp_error write_extra_fields(smtp_planner *p, const smtp_message *m,
   return e;
 }
 
+/* The type of a part that names none, where the multipart around it gives it
+ * another one than it has (RFC 2046 section 5.1.5); else NULL. */
+static const char *lost_type(const smtp_place *at) {
+  const smtp_message *m = at->m;
+
+  if (!at->around || smtp_message_field(m, "Content-Type") ||
+      smtp_message_is(at->around->m, "multipart/digest") == m->in_digest)
+    return NULL;
+  return m->in_digest ? "message/rfc822" : "text/plain";
+}
+
+static const char *default_type(const smtp_place *at, bool encoded) {
+  const char *lost = lost_type(at);
+
+  if (lost && !encoded) return lost;
+  return at->m->exact || at->m->body == SMTP_BODY_FED
+             ? "application/octet-stream"
+             : "text/plain; charset=\"utf-8\"";
+}
+
 /* The fields that the body needs and the header lacks. */
 static smtp_error write_needed_fields(smtp_planner *p, const smtp_place *at,
                                       smtp_transfer transfer) {
@@ -213,7 +233,7 @@ static smtp_error write_needed_fields(smtp_planner *p, const smtp_place *at,
                 !smtp_choice_fixed(m, p->only_7bit);
   bool encoded = !smtp_choice_fixed(m, p->only_7bit) && (chosen || transfer);
   bool typed = smtp_message_field(m, "Content-Type") ||
-               !(encoded || smtp_planner_is_multipart(m));
+               !(encoded || smtp_planner_is_multipart(m) || lost_type(at));
   smtp_error e = SMTP_OK;
 
   if (!at->around) e = write_extra_fields(p, m, &has_version);
@@ -228,10 +248,7 @@ static smtp_error write_needed_fields(smtp_planner *p, const smtp_place *at,
     f.name_len = sizeof name - 1;
     e = write_type(p, m, &f);
   } else if (!e && !typed) {
-    e = write_named(p, "Content-Type",
-                    m->exact || m->body == SMTP_BODY_FED
-                        ? "application/octet-stream"
-                        : "text/plain; charset=\"utf-8\"");
+    e = write_named(p, "Content-Type", default_type(at, encoded));
   }
   if (!e && encoded)
     e = write_named(p, "Content-Transfer-Encoding",
@@ -252,7 +269,7 @@ bool smtp_planner_has_fields_as_read(const smtp_planner *p,
     if (smtp_message_find(m, p->o->add[i].name, p->o->add[i].name_len, 0) ==
         m->field_count)
       return false;
-  return m->raw;
+  return m->raw && !lost_type(at);
 }
 
 smtp_error smtp_planner_header(smtp_planner *p, const smtp_place *at,

@@ -46,6 +46,7 @@ end
 
 function take.count(list, count) last_part(list).count = tonumber(count) end
 function take.filename(list, name) last_part(list).filename = from_hex(name) end
+function take.text(list, text) last_part(list).text = from_hex(text) end
 function take.payload(list, bytes) last_part(list).payload = from_hex(bytes) end
 function take.defect(list, name)
   table.insert(list[#list].defects, from_hex(name))

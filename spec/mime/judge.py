@@ -36,6 +36,8 @@ def show_message(raw):
             show("filename", part.get_filename())
         if not part.is_multipart():
             show("payload", part.get_payload(decode=True))
+            if part.get_content_maintype() == "text":
+                show("text", part.get_content())
         for defect in part.defects:
             show("defect", type(defect).__name__)
 

@@ -15,6 +15,23 @@ function charsets.name(charset)
   return name:match("^[%w][%w%-_.:+]*$") and (aliases[name] or name)
 end
 
+-- Charsets in which ASCII text is not what it is in ASCII.
+local not_ascii = { "^utf[-_]?16", "^utf[-_]?32", "^utf[-_]?7", "^ucs[-_]?[24]", "^iso[-_]10646", "^hz" }
+
+local function is_ascii_in(charset)
+  for _, pattern in ipairs(not_ascii) do
+    if charset:find(pattern) then return false end
+  end
+  return true
+end
+
+--- Whether bytes that look like line ends may be halves of characters in it.
+---@param charset string # as charsets.name gives it
+---@return boolean
+function charsets.is_wide(charset)
+  return not is_ascii_in(charset) and not charset:find("^utf[-_]?7") and not charset:find("^hz")
+end
+
 local function is_utf8(bytes)
   return core.message.is_utf8(bytes)
 end
@@ -26,7 +43,8 @@ end
 ---@param to string # as charsets.name gives it
 ---@return string|nil bytes, string|nil why, string|nil sentence
 function charsets.convert(bytes, from, to)
-  if from == to or not bytes:find("[\128-\255]") and not bytes:find("\27", 1, true) then return bytes end
+  if from == to or bytes == "" then return bytes end
+  if not bytes:find("[\128-\255\27]") and is_ascii_in(to) and is_ascii_in(from or to) then return bytes end
   if from and from ~= "utf-8" then
     local text, why, sentence = core.to_utf8(bytes, from)
     if not text then return nil, why, sentence end

@@ -11,7 +11,7 @@ local encoders = {}
 
 local function apply(func, m, cte)
   if not message.is(m) then misuse.argument("message", func, "Message expected, got " .. type(m)) end
-  local ok, _, sentence = transfer.apply(m, cte)
+  local ok, _, sentence = transfer.apply(m, cte, m:get_content_maintype() ~= "text")
   if not ok then misuse.raise(func .. ": " .. sentence) end
 end
 

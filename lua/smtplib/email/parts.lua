@@ -171,7 +171,7 @@ local function fill_content(m, value, opts)
   if not kind then return nil, shaped, text end
   local ok, why, sentence = message.add(m, "Content-Type", kind)
   if ok then ok, why, sentence = content.set_body(m, shaped, not text, opts.length) end
-  if ok and opts.cte then return transfer.apply(m, opts.cte) end
+  if ok and opts.cte then return transfer.apply(m, opts.cte, not text) end
   if ok then ok, why, sentence = message.choose(m) end
   return ok, why, sentence
 end
