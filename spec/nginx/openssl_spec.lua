@@ -35,7 +35,7 @@ describe("OpenSSL", function()
   local built = (os.getenv("BUILD") or "build") .. "/static"
   local server, mail
   setup(function()
-    local output, status = nginx.make(("BUILD=%s CFLAGS='-O0 -fPIC' OPENSSL_STATIC=yes %s/jit/smtplib/core.so"):format(built, built))
+    local output, status = nginx.make(("-j2 BUILD=%s CFLAGS='-O0 -fPIC' OPENSSL_STATIC=yes %s/jit/smtplib/core.so"):format(built, built))
     assert(status == 0, output)
     mail = assert(sink.start { tls = "starttls", certfile = certs.path("server.pem"), keyfile = certs.path("server.key") })
   end)
