@@ -4,7 +4,8 @@
 local check = {}
 
 function check.fail(name, argument, expected, got, level)
-  error(("bad argument '%s' to '%s' (%s expected, got %s)"):format(argument, name, expected, type(got)), level + 1)
+  local kind = io.type(got) == "closed file" and "closed file" or type(got)
+  error(("bad argument '%s' to '%s' (%s expected, got %s)"):format(argument, name, expected, kind), level + 1)
 end
 
 function check.string(name, argument, value, level)

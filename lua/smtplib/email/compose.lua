@@ -26,6 +26,17 @@ local options = {
   flowed = { "boolean" }, headers = { "table" }, attachments = { "table" }, inline = { "table" }, list = { "table" },
 }
 for _, option in ipairs(named) do options[option[1]] = true end
+options.in_reply_to, options.references = { "string", "table" }, { "string", "table" }
+
+-- What an entry says, as it is handed on: its content, and the options of it.
+local function entry_of(entry)
+  if message.is(entry) then return entry, {} end
+  local given = {}
+  for key, value in pairs(entry) do
+    if key ~= "path" and key ~= "content" then given[key] = value end
+  end
+  return entry.path and { path = entry.path } or entry.content, given
+end
 
 local entry_options = {
   path = true, content = true, type = true, filename = true, cid = true, disposition = true, headers = true,
@@ -43,7 +54,14 @@ local function check_entry(name, i, entry)
     if not entry_options[key] then misuse.raise(("unknown option '%s'"):format(tostring(key))) end
   end
   if not message.is(entry.content) and not content.is_content(entry) then
-    misuse.raise(("bad entry %d of '%s' (path= or content= expected)"):format(i, name))
+    local closed = io.type(entry.content) == "closed file"
+    misuse.raise(("bad entry %d of '%s' (%s)"):format(i, name,
+      closed and "the content is a closed file" or "path= or content= expected"))
+  end
+  local opts, complaint = parts.options(entry_of(entry))
+  if not opts then
+    complaint = complaint:gsub("^bad (option '[^']*') %((.*)%)$", "%1: %2")
+    misuse.raise(("bad entry %d of '%s' (%s)"):format(i, name, complaint))
   end
   if entry.path and entry.content then
     misuse.raise(("bad entry %d of '%s' (path= or content= expected, not both)"):format(i, name))
@@ -80,6 +98,8 @@ local function check(opts)
   check_entries("attachments", opts.attachments)
   check_entries("inline", opts.inline)
   check_calendar(opts.calendar)
+  local complaint = opts.headers and parts.complain_of(opts.headers)
+  if complaint then misuse.raise(complaint) end
 end
 
 -- Message-IDs as they stand in a field: each in its brackets.
@@ -94,7 +114,6 @@ end
 
 local function add_all(m, pairs_of)
   for _, field in ipairs(pairs_of) do
-    if type(field[1]) ~= "string" then return nil, "misuse", "a header's name is a string" end
     local ok, why, sentence = fields.put(message.add, m, field[1], field[2])
     if not ok then return nil, why, sentence end
   end
@@ -108,7 +127,7 @@ for _, option in ipairs(named) do singular[option[2]:lower()] = true end
 local function check_singular(m, headers)
   local seen = {}
   for _, field in ipairs(headers) do
-    local name = type(field[1]) == "string" and field[1]:lower()
+    local name = field[1]:lower()
     if decided[name] then
       misuse.raise(("bad option 'headers' (%s is decided by the content)"):format(field[1]))
     end
@@ -160,15 +179,6 @@ local function add_headers(m, opts)
   if ok then ok, why, sentence = add_further(m, opts) end
   if not ok then return nil, why, sentence end
   return fields.add_new(m, "MIME-Version", "1.0")
-end
-
-local function entry_of(entry)
-  if message.is(entry) then return entry, {} end
-  local given = {}
-  for key, value in pairs(entry) do
-    if key ~= "path" and key ~= "content" then given[key] = value end
-  end
-  return entry.path and { path = entry.path } or entry.content, given
 end
 
 local function attach_entries(m, subtype, entries)

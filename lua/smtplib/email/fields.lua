@@ -28,12 +28,16 @@ local separators = { references = " ", ["in-reply-to"] = " ", ["message-id"] = "
 local function join(name, value)
   local separator = message.is_address(name) and ", " or separators[name:lower()]
   if not separator then return nil, "misuse", ("header '%s': string expected, got table"):format(name) end
-  if value.addr ~= nil then return mailbox(value) end
+  local is_address = message.is_address(name)
+  if is_address and value.addr ~= nil then return mailbox(value) end
   if not misuse.is_array(value) then
     return nil, "misuse", ("header '%s': an array without holes expected"):format(name)
   end
   local list = {}
   for i, entry in ipairs(value) do
+    if not is_address and type(entry) ~= "string" then
+      return nil, "misuse", ("header '%s': string expected, got %s"):format(name, type(entry))
+    end
     local text, why, sentence = mailbox(entry)
     if not text then return nil, why, ("header '%s': %s"):format(name, sentence) end
     list[i] = text

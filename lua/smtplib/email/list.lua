@@ -19,14 +19,16 @@ end
 local function url_text(name, entry)
   local url, comment = entry, nil
   if type(entry) == "table" then url, comment = entry.url, entry.comment end
+  local is_none = name == "List-Post" and url == "NO"
   if type(url) ~= "string" or comment ~= nil and type(comment) ~= "string" then
     return nil, "misuse", ("header '%s': a URL or {url=, comment=} expected"):format(name)
   end
-  local full = with_scheme(url)
+  local full = is_none and url or with_scheme(url)
   if not full or full:find("[^!-~]") or full:find('[<>"\\]') then return refuse(name, "not a URL") end
-  if not comment then return "<" .. full .. ">" end
+  local text = is_none and url or "<" .. full .. ">"
+  if not comment then return text end
   if comment:find("[^ -~]") then return refuse(name, "a comment is printable ASCII") end
-  return ("<%s> (%s)"):format(full, (comment:gsub("[()\\]", "\\%0")))
+  return ("%s (%s)"):format(text, (comment:gsub("[()\\]", "\\%0")))
 end
 
 local function urls_text(name, value)
@@ -41,13 +43,23 @@ local function urls_text(name, value)
   return table.concat(texts, ", ")
 end
 
+-- phrase <id>, as the field has it: the id, and the phrase without its quotes.
+local function split_id(value)
+  local phrase, id = value:match("^%s*(.-)%s*<([^<>]*)>%s*$")
+  if not id then return value end
+  local quoted = phrase:match('^"(.*)"$')
+  phrase = quoted and quoted:gsub("\\(.)", "%1") or phrase
+  return id, phrase ~= "" and phrase or nil
+end
+
 local function id_text(name, value)
   local id, label = value, nil
   if type(value) == "table" then id, label = value.id, value.name end
+  if type(value) == "string" then id, label = split_id(value) end
   if type(id) ~= "string" or label ~= nil and type(label) ~= "string" then
     return nil, "misuse", ("header '%s': an id or {id=, name=} expected"):format(name)
   end
-  id = id:match("^<(.*)>$") or id
+  if type(value) == "table" then id = id:match("^<(.*)>$") or id end
   if not id:find("^[%w_-][%w_.-]*$") then return refuse(name, "not a list id") end
   if not label then return "<" .. id .. ">" end
   local phrase, why, sentence = core.phrase(label)
@@ -75,7 +87,8 @@ end
 
 --- The fields that the option stands for.
 --- id, help, unsubscribe, subscribe, post, owner, archive are each a URL, an address,
---- {url=, comment=} or an array of such; post = true stands for the one click.
+--- {url=, comment=} or an array of such; post = true stands for the one click,
+--- post = "NO" for a list to which nobody may post. An id may follow a phrase.
 ---@param opts table
 ---@return table[]|nil fields, string|nil why, string|nil sentence
 function list.fields(opts)

@@ -12,7 +12,8 @@ local message = core.message
 
 local mime = {}
 
--- Positional arguments and options as one table; `names` are {name, types} each.
+-- Positional arguments and options as one table; `names` are {name, types} each,
+-- without types where the caller checks.
 local function arguments(func, names, ...)
   local first, given = ..., {}
   local by_name = type(first) == "table" and not message.is(first) and select("#", ...) == 1
@@ -21,13 +22,15 @@ local function arguments(func, names, ...)
     if select("#", ...) > #names then misuse.raise(("too many arguments to '%s'"):format(func)) end
   end
   local known = {}
-  for _, entry in ipairs(names) do known[entry[1]] = entry[2] end
+  for _, entry in ipairs(names) do known[entry[1]] = entry[2] or "" end
   for name, value in pairs(by_name and first or {}) do
     local short = type(name) == "string" and name:gsub("^_", "") or name
     if not known[short] then misuse.raise(("unknown option '%s'"):format(tostring(name))) end
     given[short] = value
   end
-  for name, value in pairs(given) do misuse.check(value, known[name], name, func) end
+  for name, value in pairs(given) do
+    if known[name] ~= "" then misuse.check(value, known[name], name, func) end
+  end
   return given
 end
 
@@ -159,7 +162,7 @@ end
 ---@param subtype string|nil # "rfc822"
 ---@return userdata
 function mime.MIMEMessage(...)
-  local given = arguments("MIMEMessage", { { "message", "userdata" }, { "subtype", "string" } }, ...)
+  local given = arguments("MIMEMessage", { { "message" }, { "subtype", "string" } }, ...)
   if not message.is(given.message) then
     misuse.argument("message", "MIMEMessage", "Message expected, got " .. type(given.message))
   end

@@ -50,15 +50,36 @@ function M.sorted(headers)
   return list
 end
 
+--- What is wrong with the shape of a table of header fields; nil when nothing is.
+---@param headers table
+---@return string|nil complaint
+function M.complain_of(headers)
+  local is_list = headers[1] ~= nil
+  for key, field in pairs(headers) do
+    local name = key
+    if is_list then name = type(key) == "number" and type(field) == "table" and field[1] end
+    if type(name) ~= "string" then
+      return "bad option 'headers' (a table of names and values, or an array of {name, value} expected)"
+    end
+  end
+end
+
 local known = {
   type = "string", maintype = "string", subtype = "string", charset = "string", params = "table", cte = "string",
   flowed = "boolean", disposition = "string", filename = "string", cid = "string", length = "number",
   headers = "table",
 }
 
+-- Content that is at hand has the length that it has.
+local function is_held(value)
+  if type(value) == "table" and value.content ~= nil then value = value.content end
+  return type(value) == "string" or message.is(value)
+end
+
 --- The options of content, checked, in a table of their own.
+---@param content_given any
 ---@return table|nil opts, string|nil complaint
-function M.options(given)
+function M.options(content_given, given)
   local opts = {}
   for name, value in pairs(given) do
     local kind = known[name]
@@ -78,9 +99,14 @@ function M.options(given)
     opts.cte = opts.cte:lower()
     if not transfer.is_known(opts.cte) then return nil, ("bad option 'cte' ('%s')"):format(given.cte) end
   end
+  if opts.length and is_held(content_given) then
+    return nil, "bad option 'length' (only for content that is read when it is sent)"
+  end
   if opts.length and (opts.length < 0 or opts.length % 1 ~= 0) then
     return nil, "bad option 'length' (a number of bytes expected)"
   end
+  local complaint = opts.headers and M.complain_of(opts.headers)
+  if complaint then return nil, complaint end
   return opts
 end
 
@@ -120,7 +146,7 @@ end
 
 local function put_params(kind, list)
   for _, param in ipairs(list) do
-    if type(param[1]) ~= "string" or type(param[2]) ~= "string" then
+    if type(param) ~= "table" or type(param[1]) ~= "string" or type(param[2]) ~= "string" then
       return nil, "misuse", "bad option 'params' (names and values are strings)"
     end
     local changed, why, sentence = message.set_param(kind, param[1], param[2])

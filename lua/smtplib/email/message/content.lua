@@ -5,6 +5,7 @@ local core = require "smtplib.core"
 local charsets = require "smtplib.email.charsets"
 local check = require "smtplib.email.check"
 local content = require "smtplib.email.content"
+local errors = require "smtplib.errors"
 local fields = require "smtplib.email.fields"
 local parts = require "smtplib.email.parts"
 local typing = require "smtplib.email.message.typing"
@@ -34,7 +35,7 @@ local function options_of(name, value, given, level)
   end
   if type(given) == "string" then given = { [given:find("/", 1, true) and "type" or "subtype"] = given } end
   if given ~= nil and type(given) ~= "table" then fail(name, "opts", "table", given, level + 1) end
-  local opts, why = parts.options(given or {})
+  local opts, why = parts.options(value, given or {})
   if not opts then error(why, level + 1) end
   return opts
 end
@@ -63,12 +64,17 @@ function methods:set_content(value, opts)
   insist(2, fields.add_new(self, "MIME-Version", "1.0"))
 end
 
---- The content: text in UTF-8, bytes, or the message in a message/rfc822; nil for
---- a multipart.
+local many = "a multipart has no content of its own: ask get_body() or iter_parts() for a part of it"
+
+--- The content: text in UTF-8, bytes, or the message in a message/rfc822; nil and
+--- an error for a multipart.
 ---@return string|userdata|nil content, table|nil err
 function methods:get_content()
   local kind = self:get_content_maintype()
-  if kind == "message" and self:is_multipart() then return self:get_payload(1) end
+  if self:is_multipart() then
+    if kind == "message" then return self:get_payload(1) end
+    return nil, errors.SMTPException(many)
+  end
   local bytes, err = self:get_payload(nil, true)
   if kind ~= "text" or not bytes then return bytes, err end
   return charsets.decode(bytes, self:get_content_charset())

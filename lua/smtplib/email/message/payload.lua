@@ -87,6 +87,7 @@ end
 ---@param i integer|nil
 ---@param decode boolean|nil # undo the transfer encoding; nil for a multipart
 function methods:get_payload(i, decode)
+  if i ~= nil and type(i) ~= "number" then fail("get_payload", "i", "number", i, 2) end
   local kind, value = message.body(self)
   if kind == "parts" then
     if decode then return nil end
