@@ -1,4 +1,10 @@
--- Content types by the extension of a file's name: what people attach.
+-- Content types by the extension of a file's name. What people attach is in the
+-- table here, so that it has the same type everywhere; for other extensions the
+-- system is asked: /etc/mime.types, read when the first of them comes up.
+
+local core = require "smtplib.core"
+
+local message = core.message
 
 local types = {
   ["7z"] = "application/x-7z-compressed", aac = "audio/aac", avif = "image/avif",
@@ -29,14 +35,46 @@ local types = {
 
 local M = {}
 
+--- Where the system lists types: on each line a type, and the extensions that have
+--- it. What is assigned is read when an extension is unknown next.
+M.system = "/etc/mime.types"
+
+local listed, listed_in
+
+local function read(path)
+  local found = {}
+  local file = io.open(path, "rb")
+  -- A directory opens, and its read fails.
+  local text = file and file:read("*a") or ""
+  if file then file:close() end
+  for line in text:gmatch("[^\r\n]+") do
+    local kind, extensions = line:match("^%s*([^#%s]+)%s+([^#]*)")
+    for extension in (extensions or ""):gmatch("%S+") do
+      extension = extension:lower()
+      found[extension] = found[extension] or kind:lower()
+    end
+  end
+  return found
+end
+
+local function ask_system(extension)
+  if listed_in ~= M.system then listed, listed_in = read(M.system), M.system end
+  return listed[extension]
+end
+
+-- What has parts, or is a message, goes as data: such types allow no base64.
+local function is_plain_type(kind)
+  return message.is_type(kind) and not kind:find("^message/") and not kind:find("^multipart/")
+end
+
 --- The type that a file name suggests.
 ---@param name string|nil
 ---@return string # "application/octet-stream" when nothing is known
 function M.guess(name)
-  local extension = name and name:match("%.([%w]+)$")
-  local guessed = extension and types[extension:lower()] or "application/octet-stream"
-  -- A message in a file goes as data: message/rfc822 allows no base64.
-  return guessed == "message/rfc822" and "application/octet-stream" or guessed
+  local extension = name and name:match("%.([%w_+-]+)$")
+  extension = extension and extension:lower()
+  local guessed = extension and (types[extension] or ask_system(extension))
+  return guessed and is_plain_type(guessed) and guessed or "application/octet-stream"
 end
 
 --- The last part of a path.
