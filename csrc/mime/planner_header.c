@@ -99,7 +99,8 @@ bool smtp_planner_is_multipart(const smtp_message *m) {
 void smtp_planner_boundary(const smtp_message *m, smtp_buf *out) {
   const smtp_field *f = smtp_message_field(m, "Content-Type");
 
-  if (!f || !smtp_param_boundary(f->value, f->value_len, out))
+  if (!f || !smtp_message_is(m, "multipart/") ||
+      !smtp_param_boundary(f->value, f->value_len, out))
     smtp_buf_adds(out, m->boundary);
   smtp_buf_addc(out, '\0');
 }
@@ -113,6 +114,15 @@ bool smtp_planner_is_boundary(const char *s) {
         !strchr("'()+_,-./:=? ", s[i]))
       return false;
   return true;
+}
+
+static bool is_utf8(const smtp_message *m) {
+  return smtp_text_is_utf8(m->content->bytes, m->content->len);
+}
+
+/* The charset of text that says none: RFC 1428 where nobody knows. */
+static const char *charset_of(const smtp_message *m) {
+  return is_utf8(m) ? "utf-8" : "unknown-8bit";
 }
 
 /* Append the value of Content-Type as it has to be written: with a boundary for
@@ -140,7 +150,8 @@ static bool mend_type(const smtp_planner *p, const smtp_message *m,
           !smtp_text_has_8bit(m->content->bytes, m->content->len) ||
           smtp_param_get(f->value, f->value_len, "charset", 7, &old);
     if (!has)
-      smtp_param_set(out, f->value, f->value_len, "charset", 7, "utf-8", 5);
+      smtp_param_set(out, f->value, f->value_len, "charset", 7, charset_of(m),
+                     strlen(charset_of(m)));
   }
   if (old.failed) out->failed = true;
   smtp_buf_free(&old);
@@ -219,9 +230,10 @@ static const char *default_type(const smtp_place *at, bool encoded) {
   const char *lost = lost_type(at);
 
   if (lost && !encoded) return lost;
-  return at->m->exact || at->m->body == SMTP_BODY_FED
-             ? "application/octet-stream"
-             : "text/plain; charset=\"utf-8\"";
+  if (at->m->exact || at->m->body != SMTP_BODY_BYTES)
+    return "application/octet-stream";
+  return is_utf8(at->m) ? "text/plain; charset=\"utf-8\""
+                        : "text/plain; charset=\"unknown-8bit\"";
 }
 
 /* The fields that the body needs and the header lacks. */

@@ -204,3 +204,52 @@ describe("misuse of Message{}", function()
     end)
   end
 end)
+
+describe("content that is a message", function()
+  local raw = "Subject: inner\n\n\195\188\n"
+
+  for name, entry in pairs {
+    ["a string"] = { content = raw },
+    ["a function"] = { content = function()
+      local piece = raw
+      raw = nil
+      return piece
+    end },
+  } do
+    it("is read, and written as a message: " .. name, function()
+      raw = raw or "Subject: inner\n\n\195\188\n"
+      entry.type = "message/rfc822"
+      local m = compose { attachments = { entry } }
+      local part = email.message_from_string(m:as_bytes { cte = "7bit" }):get_payload(2)
+      assert.is_nil(m:as_bytes { cte = "7bit" }:find("[\128-\255]"))
+      assert.is_nil(part["Content-Transfer-Encoding"])
+      assert.equal("inner", part:get_payload(1)["Subject"])
+      assert.equal("\195\188\n", part:get_payload(1):get_payload(nil, true))
+    end)
+  end
+
+  it("is refused where its file is missing, and where it would be a multipart", function()
+    local m, err = Message { from = "a@b", attachments = { { path = "/nonexistent.eml", type = "message/rfc822" } } }
+    assert.is_nil(m)
+    assert.matches("/nonexistent.eml", err.message, 1, true)
+    assert.has_error(function() compose { attachments = { { content = "x", type = "multipart/mixed" } } } end,
+      "option 'type': a multipart/mixed is made of Messages")
+  end)
+end)
+
+describe("text in UTF-16 or UTF-32", function()
+  for _, charset in ipairs { "utf-16", "utf-16le", "utf-32be" } do
+    it("is base64, and read as it was: " .. charset, function()
+      local text = "abc\n\208\138\n"
+      local first, second, third = Message(), Message(), email.MIMEText(text, "plain", charset)
+      first:set_content(text, { charset = charset })
+      second:set_payload(text, charset)
+      for _, m in ipairs { first, second, third } do
+        local written = email.message_from_string(m:as_bytes { eol = "\r\n" })
+        assert.equal("base64", written["Content-Transfer-Encoding"])
+        assert.equal(charset, written:get_content_charset())
+        assert.equal(text, written:get_content())
+      end
+    end)
+  end
+end)

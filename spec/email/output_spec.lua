@@ -420,3 +420,25 @@ describe("content from outside", function()
     assert.is_true(highest - before < 8 * 1024, ("grew by %d KiB"):format(highest - before))
   end)
 end)
+
+describe("text in nobody knows which charset", function()
+  it("says so", function()
+    local m = email.message_from_string("Subject: s\n\n\252\n")
+    assert.matches("\nContent%-Type: text/plain; charset=\"unknown%-8bit\"\n", m:as_string { cte = "7bit" })
+    assert.matches("charset=\"utf%-8\"", email.message_from_string("Subject: s\n\n\195\188\n"):as_string { cte = "7bit" })
+  end)
+end)
+
+describe("a multipart whose type was changed", function()
+  it("is cut by the boundary that its header names", function()
+    for _, kind in ipairs { "text/html", "multipart/related" } do
+      local m = Message()
+      m:set_content "x\n"
+      m:make_mixed "bnd"
+      m:set_type(kind)
+      local again = email.message_from_string(m:as_bytes())
+      assert.equal(0, #again.defects)
+      assert.equal("x\n", again:get_payload(1):get_payload())
+    end
+  end)
+end)

@@ -149,10 +149,13 @@ describe("get_content", function()
     end
   end)
 
-  it("gives bytes as they are where the charset is unknown or not named", function()
-    for _, kind in ipairs { "text/plain; charset=x-nobody-knows", "text/plain", "application/x" } do
-      assert.equal("caf\233", email.message_from_string("Content-Type: " .. kind .. "\n\ncaf\233"):get_content())
+  it("gives text in UTF-8 whatever the charset, and other content as it is", function()
+    for _, kind in ipairs { "text/plain; charset=x-nobody-knows", "text/plain", "text/plain; charset=utf-8" } do
+      local m = email.message_from_string("Content-Type: " .. kind .. "\n\ncaf\233")
+      assert.equal("caf\239\191\189", m:get_content())
+      assert.equal("caf\233", m:get_payload(nil, true))
     end
+    assert.equal("caf\233", email.message_from_string("Content-Type: application/x\n\ncaf\233"):get_content())
   end)
 
   it("gives nil for a multipart and for nothing", function()

@@ -108,6 +108,32 @@ describe("text that is not UTF-8", function()
   end)
 end)
 
+describe("text around the parts", function()
+  local function multipart()
+    local m = Message()
+    m:set_content "x"
+    m:make_mixed "bnd"
+    return m
+  end
+
+  it("cannot be a part: it is refused with the boundary in it", function()
+    local m = multipart()
+    m.preamble = "a\n--bnd\nX: y\n\ninjected"
+    local raw, err = m:as_bytes()
+    assert.is_nil(raw)
+    assert.matches("the boundary occurs in a part", err.message, 1, true)
+    local outer, inner = Message(), multipart()
+    outer:attach(inner)
+    outer:set_boundary "out"
+    inner.epilogue = "--out\n\ninjected"
+    raw, err = outer:as_bytes()
+    assert.is_nil(raw)
+    assert.matches("the boundary occurs in a part", err.message, 1, true)
+    inner.epilogue = "--other\n"
+    assert(outer:as_bytes())
+  end)
+end)
+
 describe("boundaries", function()
   local function boundary_of(text) return text:match('boundary="([^"]+)"') end
 

@@ -54,13 +54,15 @@ function charsets.convert(bytes, from, to)
   return core.from_utf8(bytes, to)
 end
 
---- Bytes of a text as UTF-8; as they are where their charset is not known.
+--- Bytes of a text as UTF-8. What is not in its charset becomes U+FFFD; so does
+--- what is not UTF-8 where the charset is not known.
 ---@param bytes string
 ---@param charset string|nil
 ---@return string
 function charsets.decode(bytes, charset)
-  if not charset or charset == "utf-8" or charset == "us-ascii" and is_utf8(bytes) then return bytes end
-  return (core.to_utf8(bytes, charset)) or bytes
+  local known = charset and charset ~= "us-ascii" and charset ~= "utf-8" and core.to_utf8(bytes, charset)
+  if known then return known end
+  return is_utf8(bytes) and bytes or core.to_utf8(bytes, "utf-8")
 end
 
 return charsets

@@ -202,6 +202,35 @@ local function fill_content(m, value, opts)
   return ok, why, sentence
 end
 
+-- The message that content of type message/rfc822 is: its encoding is its own
+-- (RFC 2046 section 5.2.1), so it is read, and written as a message.
+local function message_of(value)
+  local scratch = message.new()
+  local ok, why, sentence = content.set_body(scratch, value, true)
+  if not ok then return nil, why, sentence end
+  local bytes, err = scratch:get_payload()
+  if not bytes then return nil, "source", err.message end
+  return message.parse(bytes)
+end
+
+-- Content whose type says that it is made of parts.
+local function fill_composite(m, value, opts)
+  if opts.type:lower():match("^multipart/") then
+    return nil, "misuse", ("option 'type': a %s is made of Messages"):format(opts.type)
+  end
+  local inner, why, sentence = message_of(value)
+  if not inner then return nil, why, sentence end
+  local ok
+  ok, why, sentence = message.add(m, "Content-Type", opts.type)
+  if ok then ok, why, sentence = M.set(m, { inner }) end
+  return ok, why, sentence
+end
+
+local function is_composite(kind)
+  kind = kind:lower()
+  return kind:match("^multipart/") or kind:match("^message/rfc822") or kind:match("^message/global$")
+end
+
 --- Make content (or a Message) the body of `m`, with the fields it needs.
 ---@param opts table # as M.options gives them; exact: its bytes are kept
 function M.fill(m, value, opts)
@@ -209,6 +238,8 @@ function M.fill(m, value, opts)
   if message.is(value) then
     ok, why, sentence = message.add(m, "Content-Type", "message/rfc822")
     if ok then ok, why, sentence = M.set(m, { value }) end
+  elseif opts.type and is_composite(opts.type) then
+    ok, why, sentence = fill_composite(m, value, opts)
   else
     ok, why, sentence = fill_content(m, value, opts)
   end

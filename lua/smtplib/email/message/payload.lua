@@ -30,7 +30,7 @@ local function convert(m, charset)
   local converted, why, sentence = charsets.convert(bytes, message.data(m).charset, charset)
   if not converted then return nil, why, sentence end
   if converted == bytes then return true end
-  return content.set_body(m, converted, false)
+  return content.set_body(m, converted, charsets.is_wide(charset))
 end
 
 local function set_charset(m, charset, level)
