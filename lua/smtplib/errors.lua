@@ -137,6 +137,21 @@ function errors.is_error(value, class)
   return class == nil or value:is(class)
 end
 
+---An error table of whatever a user's function gave up with: itself if it is one;
+---else it is the `cause`, and in the text where it can be read.
+---@param cause any
+---@param what string "the content's source failed"
+---@return smtplib.Error
+function errors.of_cause(cause, what)
+  if errors.is_error(cause) then return cause end
+  local kind = type(cause)
+  local meta = kind == "table" and getmetatable(cause)
+  local is_readable = kind == "string" or kind == "number" or type(meta) == "table" and meta.__tostring
+  local err = base(is_readable and what .. ": " .. tostring(cause) or what)
+  err.cause = cause
+  return err
+end
+
 ---Like Lua's assert, and raises an error table as it is in every Lua.
 function errors.assert(value, err, ...)
   if value then return value, err, ... end

@@ -2,6 +2,8 @@
 -- table {path=} or {content=}, a function source, an open file.
 
 local core = require "smtplib.core"
+local errors = require "smtplib.errors"
+local guard = require "smtplib.guard"
 local types = require "smtplib.email.types"
 
 local message = core.message
@@ -85,6 +87,16 @@ local function once(data, reader)
   end
 end
 
+-- A caller's function; what io's functions return behind their sentence is a number.
+local function of_function(data, source)
+  return function()
+    data.is_spent = true
+    local bytes, why = source()
+    return bytes, why
+  end
+end
+
+local failed = "the content's source failed"
 local spent = "the content's source can be read once, and has been"
 
 --- A reader for the content of a fed body: a function that returns the next
@@ -95,7 +107,7 @@ function M.open(m)
   local source = data.source
   if type(source) == "function" then
     if data.is_spent then return nil, "source", spent end
-    return once(data, source), data.length
+    return of_function(data, source), data.length
   end
   if is_file(source) then
     if not again(data, source) then return nil, "source", spent end
@@ -112,6 +124,18 @@ function M.open(m)
     return nil, "source", ("%s: %s"):format(source.path, unreadable)
   end
   return file_reader(file, source.path, true)
+end
+
+--- The next piece of a reader that `open` gave; nil at the end, nil and an error
+--- table when there is none to get.
+---@return string|nil piece, table|nil err
+function M.pull(reader)
+  local called, bytes, why, sentence = guard.call(reader)
+  if not called then return nil, errors.of_cause(bytes, failed) end
+  if bytes == nil and why == nil or type(bytes) == "string" then return bytes end
+  if bytes ~= nil then why = "a piece must be a string, not " .. type(bytes) end
+  if sentence then return nil, errors.from_core(why, sentence) end
+  return nil, errors.of_cause(why, failed)
 end
 
 --- Whether `open` would give the content of this part again.

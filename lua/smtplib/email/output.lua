@@ -4,7 +4,6 @@
 local core = require "smtplib.core"
 local content = require "smtplib.email.content"
 local errors = require "smtplib.errors"
-local guard = require "smtplib.guard"
 
 local message = core.message
 
@@ -61,20 +60,10 @@ function M.is_repeatable(m)
   return true
 end
 
--- An error table of whatever a source gave up with.
-local function failure_of(why, sentence)
-  if errors.is_error(why) then return why end
-  return errors.from_core("source", sentence or "the content's source failed: " .. tostring(why))
-end
-
 -- One piece for the writer; nil and an error table when there is none to get.
 local function feed(writer, reader)
-  local called, bytes, why, sentence = guard.call(reader)
-  if not called then return nil, failure_of(bytes) end
-  if bytes == nil and why ~= nil then return nil, failure_of(why, sentence) end
-  if bytes ~= nil and type(bytes) ~= "string" then
-    return nil, failure_of("a piece must be a string, not " .. type(bytes))
-  end
+  local bytes, err = content.pull(reader)
+  if err then return nil, err end
   local ok, name, text = writer:feed(bytes)
   if not ok then return nil, errors.from_core(name, text) end
   return true
@@ -197,12 +186,14 @@ function M.write(m, target, opts)
       if failure then return nil, failure end
       return true
     end
+    local ok, why
     if type(target) == "function" then
-      target(chunk)
+      ok, why = target(chunk)
+      ok = ok or why == nil
     else
-      local ok, why = target:write(chunk)
-      if not ok then return nil, errors.from_core("source", tostring(why)) end
+      ok, why = target:write(chunk)
     end
+    if not ok then return nil, errors.of_cause(why, "the target failed") end
   end
 end
 

@@ -41,11 +41,7 @@ end
 
 -- An error table from whatever a source gave up with.
 local function failure(err)
-  if not errors.is_error(err) then
-    local cause = err
-    err = errors.SMTPException("the message's source failed: " .. tostring(cause))
-    err.cause = cause
-  end
+  err = errors.of_cause(err, "the message's source failed")
   err.delivery, err.command = "none", err.command or "DATA"
   return err
 end

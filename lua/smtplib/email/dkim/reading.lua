@@ -2,12 +2,12 @@
 
 local core = require "smtplib.core"
 local errors = require "smtplib.errors"
+local guard = require "smtplib.guard"
 
 local reading = {}
 
 local function failure(err)
-  if errors.is_error(err) then return err end
-  return errors.from_core("source", "the message's source failed: " .. tostring(err))
+  return errors.of_cause(err, "the message's source failed")
 end
 
 local function settle(ok, name, sentence)
@@ -48,7 +48,8 @@ function reading.run(source, on_header)
   if not reader then return nil, err end
   local in_body = false
   while true do
-    local chunk, why = source()
+    local called, chunk, why = guard.call(source)
+    if not called then return nil, failure(chunk) end
     if chunk == nil then
       if why ~= nil then return nil, failure(why) end
       return finish(reader, in_body, on_header)

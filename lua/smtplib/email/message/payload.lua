@@ -74,11 +74,9 @@ local function read_fed(m)
   if not reader then return nil, require("smtplib.errors").from_core(name, sentence) end
   local pieces = {}
   while true do
-    local piece, err, why = reader()
-    if not piece then
-      if err then return nil, require("smtplib.errors").from_core(why and err or "source", why or tostring(err)) end
-      return table.concat(pieces)
-    end
+    local piece, err = content.pull(reader)
+    if err then return nil, err end
+    if not piece then return table.concat(pieces) end
     pieces[#pieces + 1] = piece
   end
 end
