@@ -379,7 +379,8 @@ describe("Mailer:enqueue in nginx over Redis", function()
     for round = 1, 30 do
       local ok, id = pcall(server.run, server, program, options())
       if ok and id then ids[#ids + 1] = id end
-      if round % 10 == 0 then nginx.signal(server:workers()[1], "KILL") end
+      -- A new worker sends when it makes a Mailer: requests follow the last killing.
+      if round % 10 == 0 and round < 30 then nginx.signal(server:workers()[1], "KILL") end
     end
     assert.is_true(#ids >= 20)
     assert.same({}, all_arrive(ids, sink))
