@@ -141,15 +141,10 @@ static int in_digest(lua_State *L) {
   return 1;
 }
 
-/* line_ends(m): "\r\n", "\n" or "mixed" in what is left of what it was read
- * from; nil when there is none */
+/* line_ends(m): "\r\n", "\n" or "mixed" in what it was read from; nil when it
+ * has none, or was not read */
 static int line_ends(lua_State *L) {
-  const smtp_message *m = smtp_lmessage_check(L, 1);
-
-  const smtp_block *b = m->raw ? m->raw : m->raw_body;
-
-  if (!b) return 0;
-  switch (smtp_delimiter_line_ends(b->bytes, b->len)) {
+  switch (smtp_message_line_ends(smtp_lmessage_check(L, 1))) {
   case SMTP_LINE_ENDS_NONE:
     return 0;
   case SMTP_LINE_ENDS_LF:

@@ -40,11 +40,22 @@ static void forget(smtp_block **b) {
   *b = NULL;
 }
 
+smtp_line_ends smtp_message_line_ends(const smtp_message *m) {
+  return m->raw ? smtp_delimiter_line_ends(m->raw->bytes, m->raw->len)
+                : m->line_ends;
+}
+
+/* The message is not any more what was read; what is added to it gets the line
+ * ends that the rest has. */
+static void forget_raw(smtp_message *m) {
+  m->line_ends = smtp_message_line_ends(m);
+  forget(&m->raw);
+}
+
 /* The body is not any more what was read. */
 static void forget_body(smtp_message *m) {
-  forget(&m->raw);
+  forget_raw(m);
   forget(&m->raw_body);
-  forget(&m->read_boundary);
 }
 
 /* A tree may be deep: the doomed are chained, not visited by recursion. */
@@ -64,8 +75,8 @@ void smtp_message_drop(smtp_message *m) {
     for (i = 0; i < m->field_count; i++)
       smtp_release(m->fields[i].name);
     smtp_release(m->fields);
-    smtp_message_clear_body(m);
     forget(&m->raw);
+    smtp_message_clear_body(m);
     smtp_block_drop(m->preamble);
     smtp_block_drop(m->epilogue);
     smtp_release(m);
@@ -128,7 +139,7 @@ smtp_error smtp_message_add(smtp_message *m, const char *name, size_t name_len,
                                    value, value_len, form))
     return SMTP_ERR_NOMEM;
   m->field_count++;
-  forget(&m->raw);
+  forget_raw(m);
   return SMTP_OK;
 }
 
@@ -143,7 +154,7 @@ smtp_error smtp_message_add_line(smtp_message *m, const char *line, size_t len,
     return SMTP_ERR_NOMEM;
   f->name_len = name_len;
   m->field_count++;
-  forget(&m->raw);
+  forget_raw(m);
   return SMTP_OK;
 }
 
@@ -155,7 +166,7 @@ smtp_error smtp_message_put(smtp_message *m, size_t i, const char *value,
   if (!make_field(f, old, f->name_len, value, value_len, form))
     return SMTP_ERR_NOMEM;
   smtp_release(old);
-  forget(&m->raw);
+  forget_raw(m);
   return SMTP_OK;
 }
 
@@ -186,7 +197,7 @@ size_t smtp_message_remove(smtp_message *m, const char *name, size_t name_len,
   }
   from = m->field_count - to;
   m->field_count = to;
-  if (from) forget(&m->raw);
+  if (from) forget_raw(m);
   return from;
 }
 
@@ -194,6 +205,7 @@ void smtp_message_clear_body(smtp_message *m) {
   size_t i;
 
   forget_body(m);
+  forget(&m->read_boundary);
   for (i = 0; i < m->part_count; i++)
     smtp_message_drop(m->parts[i]);
   smtp_release(m->parts);
@@ -312,7 +324,7 @@ smtp_error smtp_message_move(smtp_message *m, smtp_message *to) {
   to->raw_body = m->raw_body;
   to->read_boundary = m->read_boundary;
   m->raw_body = m->read_boundary = NULL;
-  forget(&m->raw);
+  forget_raw(m);
   m->content = NULL;
   m->parts = NULL;
   m->part_count = m->part_room = 0;

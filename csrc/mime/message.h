@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "mime/block.h"
+#include "mime/delimiter.h"
 
 /* Deeper trees are refused, when built and when written. */
 #define SMTP_MESSAGE_DEPTH 100
@@ -106,7 +107,8 @@ typedef struct smtp_message {
   char boundary[SMTP_BOUNDARY_SIZE]; /* when the header names none */
   smtp_block *raw;           /* header and body as read; NULL once changed */
   smtp_block *raw_body;      /* the body as read; NULL once changed */
-  smtp_block *read_boundary; /* that the body as read is cut by; or NULL */
+  smtp_block *read_boundary; /* that the parts as read are cut by; or NULL */
+  smtp_line_ends line_ends;  /* that `raw` had, once that is forgotten */
   unsigned defects;          /* a bit for each smtp_defect */
   struct smtp_message *next_doomed;
 } smtp_message;
@@ -175,6 +177,9 @@ smtp_error smtp_message_set_read_boundary(smtp_message *m, const char *s,
 bool smtp_message_is_as_read(const smtp_message *m);
 /* The same of its body alone. */
 bool smtp_message_has_body_as_read(const smtp_message *m);
+/* Of what it was read from, whatever was changed since; none when it was not
+ * read. Costs a look at all of it. */
+smtp_line_ends smtp_message_line_ends(const smtp_message *m);
 
 /* The body, and the Content- fields that describe it, move to the new and
  * empty message `to`; the other fields stay. */
