@@ -33,6 +33,9 @@ describe("Hosts are tried in their order:", function()
     { "closes at MAIL", { replies = { MAIL = "421 no" } } },
     { "closes at RCPT", { replies = { RCPT = "421 no" } } },
     { "hangs up at DATA", { disconnect = { DATA = true } } },
+    { "refuses the sender for now", { replies = { MAIL = "451 later" } } },
+    { "refuses the recipient for now", { replies = { RCPT = "450 later" } } },
+    { "refuses the message for now", { replies = { ["."] = "451 later" } } },
     { "closes instead of taking the message", { replies = { ["."] = "421 no" } } },
   }
   for _, case in ipairs(failures) do
@@ -49,9 +52,9 @@ describe("Hosts are tried in their order:", function()
     end)
   end
 
-  it("no other one where the message was refused, or may have been taken", function()
+  it("no other one where the message was refused for good, or may have been taken", function()
     for _, first in ipairs {
-      { replies = { MAIL = "550 no" } }, { replies = { RCPT = "450 later" } }, { replies = { ["."] = "554 no" } },
+      { replies = { MAIL = "550 no" } }, { replies = { RCPT = "550 no" } }, { replies = { ["."] = "554 no" } },
       { disconnect = { ["."] = "lost" } },
     } do
       local mailer, farm = two(first, {})

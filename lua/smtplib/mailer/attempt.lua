@@ -164,7 +164,7 @@ local function is_final(err)
   return err:is(errors.SMTPAuthenticationError) and not err.temporary
 end
 
--- Every host, until one has an answer. Of several failures the one that may pass
+-- Every host, until one takes the message or refuses it for good. Of several failures the one that may pass
 -- is told: trying again can help.
 local function send_to_any(self, job)
   local failure, is_read
@@ -174,7 +174,8 @@ local function send_to_any(self, job)
     is_read = is_read or was_read
     err.host = err.host or target.name
     if not (failure and failure.temporary and not err.temporary) then failure = err end
-    if not is_elsewhere or is_final(err) or not may_repeat(job, err, is_read) then return nil, err, is_read end
+    local is_next = is_elsewhere or err.temporary
+    if not is_next or is_final(err) or not may_repeat(job, err, is_read) then return nil, err, is_read end
   end
   return nil, failure, is_read
 end
