@@ -33,9 +33,6 @@ describe("Hosts are tried in their order:", function()
     { "closes at MAIL", { replies = { MAIL = "421 no" } } },
     { "closes at RCPT", { replies = { RCPT = "421 no" } } },
     { "hangs up at DATA", { disconnect = { DATA = true } } },
-    { "refuses the sender for now", { replies = { MAIL = "451 later" } } },
-    { "refuses the recipient for now", { replies = { RCPT = "450 later" } } },
-    { "refuses the message for now", { replies = { ["."] = "451 later" } } },
     { "closes instead of taking the message", { replies = { ["."] = "421 no" } } },
   }
   for _, case in ipairs(failures) do
@@ -49,6 +46,18 @@ describe("Hosts are tried in their order:", function()
       farm.servers["mx1:25"] = {}
       assert(mailer:send(message(2)))
       assert.equal("mx1:25", farm.messages[2].server, "the first again when it is back")
+    end)
+  end
+
+  for _, verb in ipairs { "MAIL", "RCPT", "." } do
+    it(("the next where the first says 451 to %s, on a connection that stays"):format(verb), function()
+      local mailer, farm = two({ replies = { [verb] = "451 later" } }, {})
+      for i = 1, 2 do
+        assert(mailer:send(message(i)))
+        assert.equal("mx2:2525", farm.messages[i].server)
+      end
+      assert.equal(2, #farm.messages)
+      assert.same({ "mx1:25", "mx2:2525" }, farm.attempts)
     end)
   end
 
