@@ -61,6 +61,7 @@ email.Parser = parser.Parser
 local later = {
   utils = "smtplib.email.utils", header = "smtplib.email.header", dkim = "smtplib.email.dkim",
   smime = "smtplib.email.smime", mime = "smtplib.email.mime", encoders = "smtplib.email.encoders",
+  flowed = "smtplib.email.flowed",
 }
 
 setmetatable(email, {

@@ -79,6 +79,8 @@ describe("flowed.decode", function()
 end)
 
 describe("a flowed text", function()
+  it("has its codec among those of email", function() assert.equal(flowed, require("smtplib.email").flowed) end)
+
   it("is labelled and broken, on request", function()
     local m = Message()
     m:set_content(long, { flowed = true })
