@@ -1,4 +1,4 @@
--- What the library promises about delivery (API.md section 3.2), against a
+-- What the library promises about delivery, against a
 -- server that misbehaves by chance: thousands of sessions, each by a seed that
 -- is printed when it fails.
 --

@@ -1,6 +1,6 @@
--- A mail server that misbehaves by chance, in memory, as a transport (API.md
--- section 8). It knows for certain what it took. Written without the library,
--- so that the library is not its own judge.
+-- A mail server that misbehaves by chance, in memory, as a transport. It knows for
+-- certain what it took. Written without the library, so that the library is not
+-- its own judge.
 --
 -- Honest where the protocol makes it so: a message refused with 4yz or 5yz has
 -- not been taken, one accepted with 2yz has. In between, where its reply is

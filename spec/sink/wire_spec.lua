@@ -26,6 +26,6 @@ describe("the wire of a sink", function()
 
   it("refuses what is not data", function()
     assert.has_error(function() wire.frame { print } end,
-      "a function cannot be sent to another process")
+      "a function is not plain data")
   end)
 end)

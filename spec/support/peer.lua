@@ -1,4 +1,4 @@
--- A transport (API.md §8) with a sink session behind it instead of a socket:
+-- A transport with a sink session behind it instead of a socket:
 -- whole dialogues in memory, with time simulated, bytes cut at will, and every
 -- write and wait counted.
 --

@@ -3,7 +3,7 @@ local socket = require "smtplib.socket"
 local core = require "smtplib.core"
 local peer = require "spec.os.peer"
 
--- What API.md asks of every transport.
+-- What is asked of every transport.
 local required = { "connect", "send", "receive", "settimeout", "close" }
 
 local function with_ngx(fake, f)
