@@ -394,6 +394,7 @@ describe("Mailer:enqueue in nginx over Redis", function()
     assert.is_nil(id)
     assert.equal("SMTPSocketError", err.name)
     assert.equal("SMTPSocketError: Redis at 127.0.0.1:1: connection refused", err.text)
+    assert.equal("ECONNREFUSED", err.code)
     assert.equal("none", err.delivery)
     assert.equal("", server:alarms())
   end)
@@ -414,6 +415,27 @@ describe("Mailer:enqueue in nginx over Redis", function()
     local kept = server:run [[return require("spec.nginx.support.handler").kept.log]]
     assert.is_nil(kept[1])
     assert.equal("phase", kept[2].code)
+    assert.equal("SMTPSocketError", kept[2].name)
+    assert.matches("nginx's log phase.*ngx%.timer%.at", kept[2].text)
+    assert.equal("", server:alarms())
+  end)
+
+  it("asks over another connection with another password", function()
+    local locked = redis_server.start("--requirepass secret")
+    server = nginx.start {}
+    local function ask(password)
+      return server:run([[
+        local port, password = ...
+        local store = require("smtplib.queue.redis").new { limit = 9, redis = { port = port, password = password } }
+        return store:size()
+      ]], locked.port, password)
+    end
+    assert.equal(0, (ask "secret"))
+    local n, err = ask "wrong"
+    locked:stop()
+    assert.is_nil(n)
+    assert.equal("redis", err.code)
+    assert.matches("WRONGPASS", err.text)
     assert.equal("", server:alarms())
   end)
 end)

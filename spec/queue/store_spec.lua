@@ -111,6 +111,10 @@ describe("The queue in Redis", function()
       stream:receive()
     end, "unknown", "broken" },
     { "announces more than there can be", function(stream) stream:receive() stream:send("$99999999999\r\n") end, "unknown", "broken" },
+    { "answers with an error in the midst of others", function(stream)
+      stream:receive()
+      stream:send("*2\r\n-ERR no\r\n:1\r\n")
+    end, "unknown", "broken" },
     { "nests without an end", function(stream) stream:receive() stream:send(("*1\r\n"):rep(20)) end, "unknown", "broken" },
   } do
     it("says that a message may have been put when Redis " .. case[1], function()
@@ -123,6 +127,20 @@ describe("The queue in Redis", function()
       child:wait(5)
     end)
   end
+end)
+
+describe("What a Redis says beyond what it was asked", function()
+  it("is no answer to the next question", function()
+    local port, child = require("spec.os.peer").serve(function(stream)
+      stream:receive()
+      stream:send("$1\r\n1\r\n:7\r\n")
+      stream:receive()
+    end)
+    local store = redis.new { limit = LIMIT, redis = { port = port } }
+    assert(store:put("1", {}))
+    assert.is_nil((store:size()))
+    child:wait(5)
+  end)
 end)
 
 describe("The queue in a Redis with a password", function()

@@ -8,6 +8,7 @@
 local core = require "smtplib.core"
 local endpoint = require "smtplib.endpoint"
 local errors = require "smtplib.errors"
+local hmac = require "smtplib.hmac"
 local misuse = require "smtplib.misuse"
 local resp = require "smtplib.queue.resp"
 local resty = require "smtplib.queue.resty"
@@ -81,7 +82,7 @@ local QUIET = 1 -- seconds after which it is asked whether it still stands
 local function failure(self, name, sentence, delivery)
   local text = ("Redis at %s: %s"):format(self.where, sentence or name)
   local err
-  if name == "redis" or name == "phase" then
+  if name == "redis" then
     err = errors.SMTPException(text)
     err.code = name
   else
@@ -134,6 +135,8 @@ end
 local function release(self, client)
   if self.is_inside_nginx then
     if not client:keep(IDLE) then client:close() end
+  elseif client:has_rest() then
+    client:close()
   else
     self.idle[#self.idle + 1] = { client = client, since = core.now() }
   end
@@ -221,6 +224,13 @@ function Redis:describe()
   return ("the stream '%s' of Redis at %s"):format(self.keys[1], self.where)
 end
 
+-- A connection is logged in: it is found again by who has the same password alone.
+local function pool_of(where, options)
+  local login = hmac.digest(options.password or "", options.username or "", "sha256")
+  return ("smtplib:redis:%s:%s:%s"):format(where, (login:gsub(".", function(c) return ("%02x"):format(c:byte()) end)),
+    options.db or 0)
+end
+
 local known = {
   host = "string", port = "number|string", username = "string", password = "string", db = "number",
   stream = "string", group = "string", consumer = "string", timeout = "number",
@@ -252,7 +262,7 @@ function redis.new(policy)
   local where = endpoint.is_path(host) and host or host .. ":" .. port
   return setmetatable({
     options = options, limit = policy.limit, host = host, port = port, where = where, keys = keys_of(options.stream),
-    pool = ("smtplib:redis:%s:%s:%s"):format(where, options.username or "", options.db or 0),
+    pool = pool_of(where, options),
     idle = {}, is_inside_nginx = rawget(_G, "ngx") ~= nil,
   }, Redis)
 end

@@ -80,6 +80,7 @@ local function take_array(self, n, depth)
   local list = {}
   for i = 1, n do
     local value, name, sentence = take_reply(self, depth - 1)
+    if name == "redis" then return malformed(self) end -- what follows would answer the next command
     if value == nil then return nil, name, sentence end
     list[i] = value
   end
@@ -118,10 +119,16 @@ function Client:is_fresh()
   return not self.transport.getreusedtimes or self.transport:getreusedtimes() == 0
 end
 
+---Redis has said more than it was asked.
+---@return boolean
+function Client:has_rest()
+  return self.size > 0
+end
+
 ---Give the connection back to the host, if it keeps any.
 ---@return boolean kept
 function Client:keep(seconds)
-  if not self.transport.setkeepalive or self.size > 0 then return false end
+  if not self.transport.setkeepalive or self:has_rest() then return false end
   return self.transport:setkeepalive(seconds) == true
 end
 

@@ -1,6 +1,7 @@
 -- lua-resty-redis, where nginx has it, with the methods of smtplib.queue.resp.
 local endpoint = require "smtplib.endpoint"
 local guard = require "smtplib.guard"
+local ngx_transport = require "smtplib.transport.ngx"
 
 local resty = {}
 
@@ -36,7 +37,7 @@ end
 
 -- What Redis says begins with a word in capitals; what nginx says does not.
 local function name_of(why)
-  return why:find("^%u%u+ ") and "redis" or why == "timeout" and "timeout" or why == "closed" and "closed" or "system"
+  return why:find("^%u%u+ ") and "redis" or ngx_transport.name_of(why)
 end
 
 function Client:command(name, ...)
@@ -67,11 +68,13 @@ end
 
 ---As smtplib.queue.resp.connect.
 function resty.connect(host, port, options)
-  local ok, redis = guard.call(module.new, module)
-  if not ok then return nil, "phase", tostring(redis) end -- nginx raises where it has no cosockets
+  local trouble, sentence = ngx_transport.new():elsewhere() -- the library would raise
+  if trouble then return nil, trouble, sentence end
+  local redis, made = module:new()
+  if not redis then return nil, "system", tostring(made) end
   redis:set_timeout(math.ceil(options.timeout * 1000))
   local done, why = connect(redis, host, port, { pool = options.pool })
-  if not done then return nil, why == "timeout" and "timeout" or "system", tostring(why) end
+  if not done then return nil, ngx_transport.name_of(tostring(why)), tostring(why) end
   return setmetatable({ redis = redis }, Client)
 end
 

@@ -35,6 +35,13 @@ local names = {
   ["cannot assign requested address"] = "EADDRNOTAVAIL",
 }
 
+---The error's name for what nginx says.
+---@param message string
+---@return string
+function ngx_transport.name_of(message)
+  return names[message] or "system"
+end
+
 local function host_ngx()
   return rawget(_G, "ngx")
 end
@@ -68,7 +75,7 @@ end
 local function fail(self, message, doing)
   self:close()
   message = tostring(message)
-  return nil, names[message] or "system", doing .. ": " .. message
+  return nil, ngx_transport.name_of(message), doing .. ": " .. message
 end
 
 local function explain_connect(self, host, message)
