@@ -141,6 +141,8 @@ install: $(BUILD)/$(ABI)/smtplib/core.so
 	cd lua && find . -name '*.lua' -exec $(INSTALL) -m 644 {} $(DESTDIR)$(LUADIR)/{} \;
 	$(INSTALL) -m 755 $< $(DESTDIR)$(LIBDIR)/smtplib/core.so
 	printf '%s\n' '#!/usr/bin/env $(LUA_COMMAND)' \
+	  'package.path = "$(LUADIR)/?.lua;" .. package.path' \
+	  'package.cpath = "$(LIBDIR)/?.so;" .. package.cpath' \
 	  'os.exit(require("smtplib.main")(arg))' > $(BUILD)/$(ABI)/smtplib.command
 	$(INSTALL) -m 755 $(BUILD)/$(ABI)/smtplib.command $(DESTDIR)$(BINDIR)/smtplib
 

@@ -90,6 +90,15 @@ describe("The installed module", function()
       local text = scratch.run("head -n 1 " .. destination .. "/usr/bin/smtplib")
       assert.equal("#!/usr/bin/env " .. lua .. "\n", text)
     end)
+
+    it("brings a command that finds it below any PREFIX", function()
+      local prefix = copy .. "/elsewhere"
+      local said, made = scratch.run(('cd %s && make install ABI=%s PREFIX=%s'):format(copy, abi, prefix))
+      assert.equal(0, made, said)
+      local text, told = scratch.run(("cd / && env -u LUA_PATH -u LUA_CPATH '%s/bin/smtplib' --help"):format(prefix))
+      assert.equal(0, told, text)
+      assert.truthy(text:find("sink"), text)
+    end)
   end)
 
   it("is not built from the objects of another Lua", function()
