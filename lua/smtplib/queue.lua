@@ -1,7 +1,8 @@
 -- Queues of a Mailer: messages that wait for being sent later, each a record (see
 -- smtplib.queue.record) in a store. What a store is:
 --
---   put(record, {delay=, attempts=, over=})  true; nil and why not ("full", "no memory", an error table);
+--   put(record, {delay=, attempts=, over=})  true; nil and why not ("full", "no memory", "too large", an
+--                                            error table);
 --                                            `over`: also beyond the limit
 --   take(seconds)                            a lease { record=, attempts= } on something that is due, for that
 --                                            long; false or nil: nothing is; nil, err
@@ -174,6 +175,11 @@ end
 local function refusal(self, record, why)
   if errors.is_error(why) then return why end
   local store = self.store:describe()
+  if why == "too large" then
+    local never = errors.SMTPException(("the message has %d bytes, more than all of %s"):format(#record, store))
+    never.code, never.temporary, never.delivery = "size", false, "none"
+    return never
+  end
   local err = errors.SMTPException(why == "full"
     and ("the queue is full: %.0f messages are in %s"):format(self.policy.limit, store)
     or ("the queue is full: no room for %d bytes in %s"):format(#record, store))

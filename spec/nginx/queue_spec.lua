@@ -99,14 +99,25 @@ describe("Mailer:enqueue in nginx", function()
 
   it("refuses what has no room, and tells how much it was", function()
     start(nil, { stall = { greeting = true } })
-    local id, err = server:run([[
-      local mailer = require("smtplib").Mailer(...)
-      return mailer:enqueue { from = "a@x.example", to = "b@x.example", text = ("x"):rep(20000000) }
-    ]], mailer_options())
+    local function enqueue(size)
+      return server:run([[
+        local options, size = ...
+        local mailer = require("smtplib").Mailer(options)
+        return mailer:enqueue { from = "a@x.example", to = "b@x.example", text = ("x"):rep(size) }
+      ]], mailer_options(), size)
+    end
+    assert.is_string(enqueue(6000000))
+    local id, err = enqueue(6000000)
     assert.is_nil(id)
     assert.equal("full", err.code)
-    assert.truthy(err.text:find("no room for 2%d%d%d%d%d%d%d bytes in lua_shared_dict 'mails'"))
+    assert.is_true(err.temporary)
+    assert.truthy(err.text:find("no room for 6%d%d%d%d%d%d bytes in lua_shared_dict 'mails'"))
     assert(server:run(program, mailer_options()))
+    id, err = enqueue(20000000)
+    assert.is_nil(id)
+    assert.equal("size", err.code)
+    assert.is_false(err.temporary)
+    assert.truthy(err.text:find("more than all of lua_shared_dict 'mails'", 1, true))
   end)
 
   it("sends as many at a time as the Mailer keeps connections", function()

@@ -131,6 +131,7 @@ local function is_ahead(self, number)
 end
 
 function Dict:put(record, options)
+  if self.shared.capacity and #record > self.shared:capacity() then return nil, "too large" end
   local ok, why = prepare(self)
   if not ok then return nil, why end
   if not options.over and self:size() >= self.limit then return nil, "full" end
