@@ -56,10 +56,14 @@ local function modules()
   end
 end
 
----Why no nginx can run here, or nil. Called within `describe`.
+---Why no nginx can run here, or nil. Called within `describe`. On Linux, where it
+---can be installed, that is an error.
 ---@return string? reason
 function nginx.missing()
-  if not modules() then return "No nginx with a Lua module on this machine." end
+  if modules() then return nil end
+  local reason = "No nginx with a Lua module on this machine: see spec/support/install_tools.sh."
+  if io.open "/proc/self/status" then error(reason, 0) end
+  return reason
 end
 
 -- Which Lua runs the specs does not matter: nginx's is LuaJIT.
