@@ -11,7 +11,11 @@ local encode
 
 local encoders = {
   boolean = function(out, value) out[#out + 1] = value and "t" or "f" end,
-  number = function(out, value) out[#out + 1] = ("n%.17g;"):format(value) end,
+  number = function(out, value)
+    if value ~= value then error("a number that is none is not plain data", 0) end
+    local is_infinite = value == math.huge or value == -math.huge
+    out[#out + 1] = is_infinite and (value > 0 and "n1e999;" or "n-1e999;") or ("n%.17g;"):format(value)
+  end,
   string = function(out, value)
     out[#out + 1] = ("s%d:"):format(#value)
     out[#out + 1] = value

@@ -16,7 +16,7 @@ end
 describe("the wire of a sink", function()
   it("carries plain values unharmed, however they are cut", function()
     local values = {
-      true, false, 0, -1, 1.5, 2 ^ 40, "", "a", "\0\r\n\255}", {}, { 1, 2, { "x", y = false } },
+      true, false, 0, -1, 1.5, 2 ^ 40, math.huge, -math.huge, "", "a", "\0\r\n\255}", {}, { 1, 2, { "x", y = false } },
       { ["k:1;"] = { { addr = "a@b" } } },
     }
     for _, value in ipairs(values) do
@@ -27,5 +27,6 @@ describe("the wire of a sink", function()
   it("refuses what is not data", function()
     assert.has_error(function() wire.frame { print } end,
       "a function is not plain data")
+    assert.has_error(function() wire.frame(0 / 0) end, "a number that is none is not plain data")
   end)
 end)
