@@ -8,6 +8,8 @@ import sys
 import time
 from email.message import EmailMessage
 
+from peak import forget_peak, peak
+
 FROM, TO = "sender@bench.test", "recipient@bench.test"
 
 
@@ -38,19 +40,6 @@ def large(_, whole):
     server = connect()
     server.sendmail(FROM, TO, whole)
     server.quit()
-
-
-def forget_peak():
-    try:
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")
-    except OSError:
-        pass
-
-
-def peak():
-    with open("/proc/self/status") as file:
-        return next(line.split()[1] for line in file if line.startswith("VmHWM:"))
 
 
 def main():

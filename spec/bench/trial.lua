@@ -156,7 +156,7 @@ function trial.python_client()
   if not trial.has(python) then python = "python3" end
   if not trial.has(python) then return nil end
   return { name = "python3", command = python .. " spec/bench/client.py", work = python .. " spec/bench/work.py",
-    environment = "PYTHONHASHSEED=0" }
+    environment = "PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1" }
 end
 
 ---Bytes made beforehand: what the machine can do at best (floor.c).

@@ -10,6 +10,8 @@ import time
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+from peak import forget_peak, peak
+
 FOLDER = os.environ.get("BUILD", "build") + "/bench/"
 
 
@@ -67,19 +69,6 @@ def run(job, content, seconds, count):
         done += 1
         if done >= count or time.monotonic() - start >= seconds:
             return done
-
-
-def forget_peak():
-    try:
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")
-    except OSError:
-        pass
-
-
-def peak():
-    with open("/proc/self/status") as file:
-        return next(line.split()[1] for line in file if line.startswith("VmHWM:"))
 
 
 def main():

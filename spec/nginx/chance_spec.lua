@@ -26,14 +26,6 @@ local function jobs_of(c)
   return jobs
 end
 
-local function options_of(c)
-  local keywords = {}
-  for _, keyword in ipairs { "PIPELINING", "8BITMIME", "SIZE 100000", "ENHANCEDSTATUSCODES" } do
-    if not c:once_in(3) then keywords[#keywords + 1] = keyword end
-  end
-  return { lmtp = c:once_in(4), keywords = keywords }
-end
-
 -- Moves bytes between a stream and the simulated server, until one of them ends.
 local function relay(stream, server)
   while true do
@@ -148,7 +140,7 @@ describe("Through cosockets, against a server that misbehaves by chance", functi
 
   local function run(seed, seen)
     local c = chance.new(seed)
-    local options, jobs = options_of(c), jobs_of(c)
+    local options, jobs = simulated.options(c), jobs_of(c)
     local port, child = serve(seed, options)
     local results, err = server:run(send_all, { host = "127.0.0.1", port = port, lmtp = options.lmtp or nil,
       local_hostname = "me.example.org", timeout = 0.1 }, jobs, c:once_in(3))

@@ -5,18 +5,6 @@ local nginx = require "spec.nginx.support.nginx"
 local peer = require "spec.os.peer"
 local scenario = require "spec.nginx.support.scenario"
 
-local function start_deaf(mode)
-  local path = peer.unix_path()
-  local input = io.popen(("python3 spec/nginx/support/deaf.py %s >%s"):format(mode, path), "w")
-  local port
-  assert(nginx.eventually(function()
-    port = tonumber(nginx.read_file(path):match("^(%d+)\n"))
-    return port ~= nil
-  end))
-  os.remove(path)
-  return port, input
-end
-
 describe("While a long message is being sent", function()
   local missing = nginx.missing()
   if missing then return pending(missing) end
@@ -34,7 +22,7 @@ describe("While a long message is being sent", function()
   }
   for _, case in ipairs(cases) do
     it(("the server's last words are heard (%s)"):format(case[1]), function()
-      local port, input = start_deaf(case[1])
+      local port, input = nginx.program("deaf.py " .. case[1])
       finally(function() input:close() end)
       local options = { host = "127.0.0.1", port = port, timeout = { send = 20, read = 20, connect = 20 } }
       local here = scenario.send_large(options)

@@ -9,19 +9,6 @@ local names = {
   "refusing.test=127.0.0.3",
 }
 
--- The name server's port, and what ends it when it is closed.
-local function start_names()
-  local path = peer.unix_path()
-  local input = io.popen(("python3 spec/nginx/support/dns.py %s >%s"):format(table.concat(names, " "), path), "w")
-  local port
-  assert(nginx.eventually(function()
-    port = tonumber(nginx.read_file(path):match("^(%d+)\n"))
-    return port ~= nil
-  end))
-  os.remove(path)
-  return port, input
-end
-
 local send = [[
   local options = ...
   return require("spec.nginx.support.handler").send("hello", options)
@@ -33,7 +20,7 @@ describe("A request of nginx", function()
 
   local server, mail, port_of_names, input
   setup(function()
-    port_of_names, input = start_names()
+    port_of_names, input = nginx.program("dns.py " .. table.concat(names, " "))
     mail = assert(sink.start())
     server = nginx.start {
       http = ("resolver 127.0.0.1:%d valid=1s; resolver_timeout 1s;"):format(port_of_names),

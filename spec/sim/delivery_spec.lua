@@ -44,14 +44,6 @@ local function as_content(c, message)
   end
 end
 
-local function options_of(c)
-  local keywords = {}
-  for _, keyword in ipairs { "PIPELINING", "8BITMIME", "SIZE 100000", "ENHANCEDSTATUSCODES" } do
-    if not c:once_in(3) then keywords[#keywords + 1] = keyword end
-  end
-  return { lmtp = c:once_in(4), keywords = keywords }
-end
-
 -- How often the server took this job's message, by recipient.
 local function takes_of(peer, job)
   local takes, copies = {}, 0
@@ -151,7 +143,7 @@ end
 
 local function run(seed, seen)
   local c = chance.new(seed)
-  local options = options_of(c)
+  local options = server.options(c)
   local peer = server.new(c, options)
   local client, err = connect(peer, options)
   if not client then

@@ -22,6 +22,15 @@ local garbage = {
   ("250-x\r\n"):rep(1001), "250 " .. ("x"):rep(5000) .. "\r\n", "\0\0\0\r\n",
 }
 
+---Options of a server, drawn by chance.
+function server.options(c)
+  local keywords = {}
+  for _, keyword in ipairs { "PIPELINING", "8BITMIME", "SIZE 100000", "ENHANCEDSTATUSCODES" } do
+    if not c:once_in(3) then keywords[#keywords + 1] = keyword end
+  end
+  return { lmtp = c:once_in(4), keywords = keywords }
+end
+
 ---@param chance table
 ---@param options table lmtp, pipelining, calm (never misbehaves)
 function server.new(chance, options)

@@ -8,6 +8,7 @@
 --   server:stop()                                          -- in `teardown`
 local core = require "smtplib.core"
 local http = require "spec.nginx.support.http"
+local peer = require "spec.os.peer"
 local wire = require "smtplib.sink.wire"
 
 local nginx = {}
@@ -257,6 +258,22 @@ function nginx.eventually(condition, seconds)
     core.sleep(0.02)
   end
   return true
+end
+
+---Start a Python program of this folder that prints its port first.
+---@param program string its name, and arguments
+---@return integer port
+---@return file* input closed: it ends
+function nginx.program(program)
+  local path = peer.unix_path()
+  local input = io.popen(("python3 spec/nginx/support/%s >%s"):format(program, path), "w")
+  local port
+  assert(nginx.eventually(function()
+    port = tonumber(nginx.read_file(path):match("^(%d+)\n"))
+    return port ~= nil
+  end))
+  os.remove(path)
+  return port, input
 end
 
 function Server:stop()
